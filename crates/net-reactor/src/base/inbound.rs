@@ -1,0 +1,120 @@
+//! Received bytes that nobody has consumed yet.
+
+use super::pool::Recycle;
+
+/// A buffer that keeps more memory than this when empty is not pooled.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest delimiter whose search position is remembered.
+const DELIMITER_BYTES_MAX: usize = 8;
+
+/// How far a search for a delimiter has come, so that the next one resumes there.
+///
+/// A slow sender that drips one byte at a time then costs linear work, not quadratic. The mark
+/// belongs to one delimiter; a search for another one starts from the beginning.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ScanMark {
+    searched: usize,
+    delimiter: [u8; DELIMITER_BYTES_MAX],
+    delimiter_len: u8,
+}
+
+impl ScanMark {
+    /// Returns where a search for `delimiter` may start, counted from the first unconsumed byte.
+    pub(crate) fn resume(&self, delimiter: &[u8]) -> usize {
+        let known = &self.delimiter[..usize::from(self.delimiter_len)];
+        if known == delimiter { self.searched } else { 0 }
+    }
+
+    /// Notes that `delimiter` does not start in the first `searched` unconsumed bytes.
+    pub(crate) fn note(&mut self, delimiter: &[u8], searched: usize) {
+        *self = Self::default();
+        if let Ok(len @ 1..=8) = u8::try_from(delimiter.len()) {
+            self.delimiter[..usize::from(len)].copy_from_slice(delimiter);
+            self.delimiter_len = len;
+            self.searched = searched;
+        }
+    }
+}
+
+/// Unconsumed input of one connection, kept until more arrives.
+///
+/// ```text
+///   bytes [ consumed | unread ............ ]
+///                    ^ start
+/// ```
+///
+/// Consumed bytes are dropped from memory only when they are the larger part, so the total work
+/// of moving bytes is linear in the bytes received.
+#[derive(Debug, Default)]
+pub(crate) struct Inbound {
+    bytes: Vec<u8>,
+    start: usize,
+    pub(crate) mark: ScanMark,
+}
+
+impl Inbound {
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    pub(crate) fn append(&mut self, fresh: &[u8]) {
+        if self.start > self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+        self.bytes.extend_from_slice(fresh);
+    }
+
+    /// Drops `count` unread bytes.
+    pub(crate) fn consume(&mut self, count: usize) {
+        debug_assert!(count <= self.unread().len(), "consumed more than there was");
+        self.start += count;
+    }
+}
+
+impl Recycle for Inbound {
+    fn recycle(&mut self) -> bool {
+        self.bytes.clear();
+        self.start = 0;
+        self.mark = ScanMark::default();
+        self.bytes.capacity() <= KEPT_BYTES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn consumed_bytes_are_gone_and_the_rest_stays_in_order() {
+        let mut inbound = Inbound::default();
+        inbound.append(b"hello ");
+        inbound.consume(5);
+        inbound.append(b"world");
+        assert_eq!(inbound.unread(), b" world");
+        inbound.consume(6);
+        inbound.append(b"!");
+        assert_eq!(inbound.unread(), b"!");
+    }
+
+    #[test]
+    fn memory_follows_the_unread_bytes_not_the_history() {
+        let mut inbound = Inbound::default();
+        for _ in 0..10_000 {
+            inbound.append(&[0; 100]);
+            inbound.consume(100);
+        }
+        assert!(inbound.bytes.capacity() <= 1024, "{}", inbound.bytes.capacity());
+    }
+
+    #[test]
+    fn a_mark_counts_only_for_its_own_delimiter() {
+        let mut mark = ScanMark::default();
+        mark.note(b"\r\n", 90);
+        assert_eq!(mark.resume(b"\r\n"), 90);
+        assert_eq!(mark.resume(b"\n"), 0);
+        mark.note(b"longer than eight", 90);
+        assert_eq!(mark.resume(b"longer than eight"), 0);
+    }
+}

@@ -1,0 +1,22 @@
+//! Plain values: time, slots with generation, byte queues, a seeded generator.
+//!
+//! Nothing in this layer performs I/O or reads a clock; time is always a parameter.
+
+mod id;
+mod inbound;
+mod outbound;
+mod pool;
+#[cfg(test)]
+mod rng;
+mod slab;
+mod time;
+
+pub(crate) use id::LoopId;
+pub use id::{ConnId, ListenerId, TimerId};
+pub(crate) use inbound::{Inbound, ScanMark};
+pub(crate) use outbound::OutQueue;
+pub(crate) use pool::Pool;
+#[cfg(test)]
+pub(crate) use rng::Rng;
+pub(crate) use slab::{Key, Slab};
+pub use time::Instant;

@@ -1,0 +1,97 @@
+//! What the readiness engine knows about its sockets.
+
+use crate::base::Key;
+
+/// A connected or connecting stream.
+#[derive(Debug)]
+pub(super) struct StreamSlot<S> {
+    pub(super) stream: S,
+    pub(super) state: StreamState,
+}
+
+/// What is known to be true of a stream until a call says otherwise.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one socket")]
+pub(super) struct StreamState {
+    /// The outcome of connecting is not known yet.
+    pub(super) connecting: bool,
+    /// A receive may find something: no receive came back empty since the last report.
+    pub(super) readable: bool,
+    /// The peer sent FIN: a short receive does not mean that there is nothing more to find.
+    pub(super) hang_up: bool,
+    /// The kernel reported an error that no call has returned yet.
+    pub(super) failed: bool,
+    /// The kernel reported room to send.
+    pub(super) writable: bool,
+    /// A flush found the kernel full; [`Event::Writable`](super::Event::Writable) is owed.
+    pub(super) blocked: bool,
+    pub(super) paused: bool,
+    /// The end or the failure was told; nothing more is to be read.
+    pub(super) ended: bool,
+    /// The slot stands in the ready list.
+    pub(super) queued: bool,
+}
+
+impl StreamState {
+    /// Whether there is anything to do for this stream now.
+    pub(super) fn wants_service(self) -> bool {
+        let wants_read = self.readable && !self.paused && !self.ended;
+        let wants_write = self.writable && (self.blocked || self.connecting);
+        wants_read || wants_write || (self.failed && !self.ended)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct ListenerSlot<L> {
+    pub(super) listener: L,
+    /// An accept may find something.
+    pub(super) ready: bool,
+    pub(super) resting: bool,
+    pub(super) queued: bool,
+}
+
+/// Sockets by slot. The slots are dealt out by the layer above; this table only follows.
+#[derive(Debug)]
+pub(super) struct Slots<T> {
+    entries: Vec<Option<(u32, T)>>,
+}
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new() }
+    }
+}
+
+impl<T> Slots<T> {
+    pub(super) fn put(&mut self, key: Key, value: T) {
+        let index = key.index as usize;
+        if index >= self.entries.len() {
+            self.entries.resize_with(index + 1, || None);
+        }
+        debug_assert!(self.entries[index].is_none(), "a slot is used once at a time");
+        self.entries[index] = Some((key.generation, value));
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&T> {
+        match self.entries.get(key.index as usize) {
+            Some(Some((generation, value))) if *generation == key.generation => Some(value),
+            _ => None,
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        match self.entries.get_mut(key.index as usize) {
+            Some(Some((generation, value))) if *generation == key.generation => Some(value),
+            _ => None,
+        }
+    }
+
+    pub(super) fn take(&mut self, key: Key) -> Option<T> {
+        let entry = self.entries.get_mut(key.index as usize)?;
+        if matches!(entry, Some((generation, _)) if *generation == key.generation) {
+            entry.take().map(|(_, value)| value)
+        } else {
+            None
+        }
+    }
+}

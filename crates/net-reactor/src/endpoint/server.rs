@@ -1,0 +1,416 @@
+//! The server: a listener, a factory, and one or several loops.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use bytes::Bytes;
+
+use super::{Error, LoopThread, OnData};
+use crate::base::ListenerId;
+use crate::net::{ConnConfig, ListenError};
+use crate::protocol::{
+    Conn, EventLoop, Factory, Flow, Input, IntoHandler, LoopConfig, LoopHandle, Peer, Reactor,
+    SpreadTo, Stopped,
+};
+use crate::sys::ListenOptions;
+
+/// How several loops share the peers of one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Balance {
+    /// Each loop has a listening socket of its own, and the kernel spreads the peers by a hash of
+    /// their addresses (`SO_REUSEPORT`). No loop waits for another.
+    #[default]
+    ReusePort,
+    /// One loop accepts, and hands each peer to the loop with the fewest connections. Evens out
+    /// long-lived connections, at the price of one hand-over for each.
+    LeastLoaded,
+}
+
+/// A makes-a-factory that can go to another thread.
+type FactorySeed = Box<dyn FnOnce() -> Factory + Send>;
+
+/// Makes a server from a factory of handlers.
+///
+/// ```no_run
+/// use net_reactor::prelude::*;
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
+///         conn.write(input.take_all())?;
+///         Ok(())
+///     }
+/// }
+///
+/// fn main() -> Result<(), Error> {
+///     Server::new(|_peer| Echo).listen("127.0.0.1:9000")?.run()?;
+///     Ok(())
+/// }
+/// ```
+pub struct Server<F> {
+    factory: F,
+    listen_options: ListenOptions,
+    conn_config: ConnConfig,
+    loop_config: LoopConfig,
+    loops: usize,
+    balance: Balance,
+    /// Copies the factory for another thread; present when the factory allows it.
+    seed: Option<fn(&F) -> FactorySeed>,
+    stop_on_signals: bool,
+}
+
+impl<F> fmt::Debug for Server<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("loops", &self.loops)
+            .field("balance", &self.balance)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server<()> {
+    /// Makes a server whose handler is one closure, cloned for each connection.
+    ///
+    /// ```no_run
+    /// # use net_reactor::{Error, Server};
+    /// Server::on_data(|conn, input| Ok(conn.write(input.take_all())?))
+    ///     .listen("127.0.0.1:9000")?
+    ///     .run()?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn on_data<C>(call: C) -> Server<impl FnMut(&Peer) -> OnData<C> + Clone>
+    where
+        C: FnMut(&mut Conn<'_>, &mut Input<'_>) -> Flow + Clone + 'static,
+    {
+        Server::new(move |_peer: &Peer| OnData::new(call.clone()))
+    }
+}
+
+impl<F, H> Server<F>
+where
+    F: FnMut(&Peer) -> H + 'static,
+    H: IntoHandler,
+{
+    /// Makes a server. `factory` makes the handler of each accepted peer, or returns `None` to
+    /// decline it.
+    pub fn new(factory: F) -> Self {
+        Self {
+            factory,
+            listen_options: ListenOptions::default(),
+            conn_config: ConnConfig::default(),
+            loop_config: LoopConfig::default(),
+            loops: 1,
+            balance: Balance::default(),
+            seed: None,
+            stop_on_signals: false,
+        }
+    }
+
+    /// Sets the limits and options of the connections.
+    #[must_use]
+    pub fn connections(mut self, config: ConnConfig) -> Self {
+        self.conn_config = config;
+        self
+    }
+
+    /// Sets how the listening socket is made.
+    #[must_use]
+    pub fn listener(mut self, options: ListenOptions) -> Self {
+        self.listen_options = options;
+        self
+    }
+
+    /// Sets the limits of the loops.
+    #[must_use]
+    pub fn loop_config(mut self, config: LoopConfig) -> Self {
+        self.loop_config = config;
+        self
+    }
+
+    /// Stops gracefully on SIGINT and SIGTERM, at once on a second signal.
+    #[must_use]
+    pub fn stop_on_signals(mut self) -> Self {
+        self.stop_on_signals = true;
+        self
+    }
+
+    /// Serves with `loops` loops, each on a thread of its own; at least one.
+    ///
+    /// The factory is cloned for each loop, so it must be `Clone + Send`; the handlers it makes
+    /// need not be either, because a connection never leaves its loop.
+    #[must_use]
+    pub fn loops(mut self, loops: usize) -> Self
+    where
+        F: Clone + Send,
+    {
+        self.loops = loops.max(1);
+        self.seed = Some(seed::<F, H>);
+        self
+    }
+
+    /// Sets how several loops share the peers. The default is [`Balance::ReusePort`].
+    #[must_use]
+    pub fn balance(mut self, balance: Balance) -> Self {
+        self.balance = balance;
+        self
+    }
+
+    /// Binds the address, on loops made for this server.
+    ///
+    /// A name is resolved here, which may block; of several addresses the first that can be bound
+    /// is taken. Peers wait in the kernel's backlog until [`BoundServer::run`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Listen`] when the address is bad or in use; [`Error::Loop`] or [`Error::Thread`]
+    /// when the process is out of descriptors or threads.
+    pub fn listen(self, address: impl ToSocketAddrs + fmt::Debug) -> Result<BoundServer, Error> {
+        let addresses = resolve(address)?;
+        let mut event_loop = EventLoop::with_config(self.loop_config.clone())?;
+        if self.stop_on_signals {
+            event_loop.stop_on_signals().map_err(Error::Signals)?;
+        }
+        let shares_port = self.loops > 1 && self.balance == Balance::ReusePort;
+        let options = if shares_port {
+            self.listen_options.clone().reuse_port(true)
+        } else {
+            self.listen_options.clone()
+        };
+        let seeds: Vec<_> = match self.seed {
+            Some(seed) => (1..self.loops).map(|_| seed(&self.factory)).collect(),
+            None => Vec::new(),
+        };
+        let mut reactor = event_loop.reactor();
+        let factory = boxed(self.factory);
+        let listener =
+            listen_first(&mut reactor, &addresses, &options, &self.conn_config, factory)?;
+        let address = reactor
+            .listener_address(listener)
+            .ok_or_else(|| bad_address("the listener is gone", io::ErrorKind::NotFound.into()))?;
+        let more = MoreLoops { options, conn_config: self.conn_config, address };
+        let mut threads = Vec::new();
+        for (number, seed) in seeds.into_iter().enumerate() {
+            let name = format!("net-reactor-{}", number + 1);
+            let config = self.loop_config.clone();
+            threads.push(match self.balance {
+                Balance::ReusePort => more.sharing_port(&name, config, seed)?,
+                Balance::LeastLoaded => more.fed_by(&mut reactor, listener, &name, config, seed)?,
+            });
+        }
+        Ok(BoundServer { event_loop, listener, address, threads })
+    }
+
+    /// Listens on a loop that exists already.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`] when the address cannot be listened on.
+    pub fn listen_on(
+        self,
+        reactor: &mut Reactor<'_>,
+        address: SocketAddr,
+    ) -> Result<ListenerId, ListenError> {
+        let factory = boxed(self.factory);
+        reactor.listen_boxed(address, &self.listen_options, self.conn_config, factory)
+    }
+}
+
+fn boxed<F, H>(mut factory: F) -> Factory
+where
+    F: FnMut(&Peer) -> H + 'static,
+    H: IntoHandler,
+{
+    Box::new(move |peer: &Peer| factory(peer).into_handler())
+}
+
+fn seed<F, H>(factory: &F) -> FactorySeed
+where
+    F: FnMut(&Peer) -> H + Clone + Send + 'static,
+    H: IntoHandler,
+{
+    let factory = factory.clone();
+    Box::new(move || boxed(factory))
+}
+
+fn bad_address(address: &str, source: io::Error) -> Error {
+    Error::Listen(ListenError::BadAddress { address: address.to_owned(), source })
+}
+
+fn resolve(address: impl ToSocketAddrs + fmt::Debug) -> Result<Vec<SocketAddr>, Error> {
+    let text = format!("{address:?}");
+    let text = text.trim_matches('"');
+    match address.to_socket_addrs() {
+        Ok(addresses) => {
+            let addresses: Vec<_> = addresses.collect();
+            if addresses.is_empty() {
+                return Err(bad_address(text, io::ErrorKind::NotFound.into()));
+            }
+            Ok(addresses)
+        }
+        Err(error) => Err(bad_address(text, error)),
+    }
+}
+
+/// Listens on the first address that can be bound.
+fn listen_first(
+    reactor: &mut Reactor<'_>,
+    addresses: &[SocketAddr],
+    options: &ListenOptions,
+    config: &ConnConfig,
+    factory: Factory,
+) -> Result<ListenerId, Error> {
+    let mut last_error = bad_address("no address", io::ErrorKind::NotFound.into());
+    for address in addresses {
+        match reactor.listen_socket(*address, options, config.clone()) {
+            Ok(listener) => {
+                reactor.set_factory(listener, factory);
+                return Ok(listener);
+            }
+            Err(error) => last_error = error.into(),
+        }
+    }
+    Err(last_error)
+}
+
+/// What the loops after the first one need.
+struct MoreLoops {
+    options: ListenOptions,
+    conn_config: ConnConfig,
+    address: SocketAddr,
+}
+
+impl MoreLoops {
+    fn sharing_port(
+        &self,
+        name: &str,
+        config: LoopConfig,
+        seed: FactorySeed,
+    ) -> Result<LoopThread, Error> {
+        let (options, conn_config) = (self.options.clone(), self.conn_config.clone());
+        let address = self.address;
+        let (thread, ()) = LoopThread::prepare(name, config, move |event_loop| {
+            event_loop.reactor().listen_boxed(address, &options, conn_config, seed())?;
+            Ok(())
+        })?;
+        Ok(thread)
+    }
+
+    fn fed_by(
+        &self,
+        reactor: &mut Reactor<'_>,
+        listener: ListenerId,
+        name: &str,
+        config: LoopConfig,
+        seed: FactorySeed,
+    ) -> Result<LoopThread, Error> {
+        let (address, conn_config) = (self.address, self.conn_config.clone());
+        let (thread, fed) = LoopThread::prepare(name, config, move |event_loop| {
+            Ok(event_loop.reactor().add_fed_listener(address, conn_config, seed()))
+        })?;
+        let target = SpreadTo { owner: thread.handle().clone(), listener: fed };
+        reactor.spread_to(listener, target);
+        Ok(thread)
+    }
+}
+
+/// A server that is bound to its address and ready to run.
+#[derive(Debug)]
+pub struct BoundServer {
+    event_loop: EventLoop,
+    listener: ListenerId,
+    address: SocketAddr,
+    threads: Vec<LoopThread>,
+}
+
+impl BoundServer {
+    /// Returns the address the server is bound to, with the port the kernel chose for port 0.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the listener on the first loop.
+    #[must_use]
+    pub fn listener(&self) -> ListenerId {
+        self.listener
+    }
+
+    /// Returns a handle to stop the server and to reach its loops from any thread.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        let others = self.threads.iter().map(|thread| thread.handle().clone());
+        ServerHandle { loops: std::iter::once(self.event_loop.handle()).chain(others).collect() }
+    }
+
+    /// Returns the first loop, to set up timers and the like before it runs.
+    pub fn reactor(&mut self) -> Reactor<'_> {
+        self.event_loop.reactor()
+    }
+
+    /// Runs until the server is stopped; the first loop runs on this thread.
+    ///
+    /// When the first loop stops, for whatever reason, the others are stopped as well.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Loop`] when a loop could not wait for events.
+    pub fn run(mut self) -> Result<Stopped, Error> {
+        for thread in &self.threads {
+            thread.start();
+        }
+        let mut result = self.event_loop.run().map_err(Error::from);
+        for thread in &self.threads {
+            thread.handle().stop();
+        }
+        for thread in self.threads {
+            let other = thread.join();
+            result = result.and_then(|sum| Ok(Stopped { aborted: sum.aborted + other?.aborted }));
+        }
+        result
+    }
+}
+
+/// A running server, seen from any thread.
+#[derive(Debug, Clone)]
+pub struct ServerHandle {
+    loops: Vec<LoopHandle>,
+}
+
+impl ServerHandle {
+    /// Returns the server's loops, the first one first.
+    #[must_use]
+    pub fn loops(&self) -> &[LoopHandle] {
+        &self.loops
+    }
+
+    /// Stops every loop gracefully; see [`LoopHandle::stop`].
+    pub fn stop(&self) {
+        for owner in &self.loops {
+            owner.stop();
+        }
+    }
+
+    /// Stops every loop at once; open connections are aborted.
+    pub fn stop_now(&self) {
+        for owner in &self.loops {
+            owner.stop_now();
+        }
+    }
+
+    /// Sends `bytes` to every connection of the server; all share one buffer.
+    ///
+    /// Returns to how many loops it was posted; one that is gone or overloaded is left out.
+    pub fn broadcast(&self, bytes: impl Into<Bytes>) -> usize {
+        let bytes = bytes.into();
+        self.loops.iter().filter(|owner| owner.broadcast(bytes.clone()).is_ok()).count()
+    }
+
+    /// Returns how many connections the server holds, about.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.loops.iter().map(LoopHandle::connections).sum()
+    }
+}

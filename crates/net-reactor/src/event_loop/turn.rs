@@ -1,0 +1,67 @@
+//! The turn: what a loop does between two sleeps, and in which order.
+
+use std::io;
+use std::time::Duration;
+
+use super::SleepState;
+
+/// What a turn is made of. The layer above knows what each stage means; this one keeps the order.
+pub(crate) trait Stages {
+    /// How long the loop may sleep: `None` without limit.
+    fn patience(&self) -> Option<Duration>;
+
+    fn sleep_state(&self) -> &SleepState;
+
+    /// Sleeps until an event, a wake-up, or the timeout.
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Reads the clock, once a turn.
+    fn read_clock(&mut self);
+
+    fn deliver_events(&mut self);
+
+    /// Runs the timers that are due at this turn's time; those set meanwhile wait.
+    fn fire_timers(&mut self);
+
+    /// Runs the tasks that were posted before this stage; those posted meanwhile wait.
+    fn run_tasks(&mut self);
+
+    /// Sends what was written in this turn.
+    fn flush(&mut self);
+
+    /// Gives back what ended in this turn.
+    fn release(&mut self);
+
+    /// Whether the turn did anything.
+    fn made_progress(&self) -> bool;
+}
+
+/// Runs one turn, which sleeps for at most `limit`.
+///
+/// ```text
+///   wait -> clock -> events -> timers -> tasks -> flush -> release
+/// ```
+///
+/// # Errors
+///
+/// What the kernel says about waiting; nothing else can fail.
+pub(crate) fn turn<S: Stages>(stages: &mut S, limit: Option<Duration>) -> io::Result<()> {
+    let mut timeout = match (stages.patience(), limit) {
+        (Some(patience), Some(limit)) => Some(patience.min(limit)),
+        (patience, limit) => patience.or(limit),
+    };
+    // Only who blocks needs to be woken, and may not block when a post came in just before.
+    if timeout != Some(Duration::ZERO) && !stages.sleep_state().begin_sleep() {
+        timeout = Some(Duration::ZERO);
+    }
+    let waited = stages.wait(timeout);
+    stages.sleep_state().end_sleep();
+    waited?;
+    stages.read_clock();
+    stages.deliver_events();
+    stages.fire_timers();
+    stages.run_tasks();
+    stages.flush();
+    stages.release();
+    Ok(())
+}

@@ -1,0 +1,24 @@
+#![doc = include_str!("../../../README.md")]
+#![forbid(unsafe_code)]
+
+mod base;
+mod driver;
+mod endpoint;
+mod event_loop;
+mod net;
+pub mod prelude;
+mod protocol;
+mod sys;
+
+pub use base::{ConnId, Instant, ListenerId, TimerId};
+pub use endpoint::*;
+pub use net::{
+    CloseReason, Closed, ConnConfig, ConnStats, ConnectError, ConnectOptions, ListenError,
+    Pressure, Target, TargetError,
+};
+pub use protocol::{
+    Conn, ConnHandle, Eof, EventLoop, Failure, Flow, Input, IntoHandler, LoopConfig, LoopError,
+    LoopHandle, LoopStats, Message, Peer, PostError, PostRefused, Protocol, QueueFull, Reactor,
+    RemoteCall, Stopped, Tag, Tick, TooLong, WorkError,
+};
+pub use sys::{KeepAlive, ListenOptions};

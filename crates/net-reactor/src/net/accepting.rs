@@ -1,0 +1,179 @@
+//! The listener: accepted peers, and the policy for bad days.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::connecting::apply_options;
+use super::connection::{Connection, Phase};
+use super::{Due, ListenError, Net, SharedConfig};
+use crate::base::{Instant, Key};
+use crate::driver::Ops;
+use crate::event_loop::TimerKey;
+use crate::sys::ListenOptions;
+
+/// The first rest of a listener that ran out of descriptors: 5 ms.
+const REST_MIN: Duration = Duration::from_millis(5);
+/// The longest rest: 1 s.
+const REST_MAX: Duration = Duration::from_secs(1);
+/// A failure that comes later than this after the last one begins a new episode, with a log line
+/// and a short rest: 2 s.
+const EPISODE_GAP: Duration = Duration::from_secs(2);
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(super) address: SocketAddr,
+    pub(super) config: SharedConfig,
+    /// Armed while the listener rests.
+    resting: Option<TimerKey>,
+    rest: Duration,
+    last_failure: Option<Instant>,
+}
+
+impl Net {
+    pub(crate) fn listen<O: Ops + ?Sized>(
+        &mut self,
+        address: SocketAddr,
+        options: &ListenOptions,
+        config: SharedConfig,
+        ops: &mut O,
+    ) -> Result<Key, ListenError> {
+        let listener =
+            Listener { address, config, resting: None, rest: REST_MIN, last_failure: None };
+        let key = self.listeners.insert(listener);
+        match ops.listen(key, address, options) {
+            Ok(bound) => {
+                if let Some(listener) = self.listeners.get_mut(key) {
+                    listener.address = bound;
+                }
+                tracing::debug!(address = %bound, "listening");
+                Ok(key)
+            }
+            Err(error) => {
+                self.listeners.remove(key);
+                Err(ListenError::from_io(address, error))
+            }
+        }
+    }
+
+    /// Adds a listener without a socket, for peers that another loop accepts.
+    pub(crate) fn add_fed_listener(&mut self, address: SocketAddr, config: SharedConfig) -> Key {
+        let listener =
+            Listener { address, config, resting: None, rest: REST_MIN, last_failure: None };
+        self.listeners.insert(listener)
+    }
+
+    pub(crate) fn listener_address(&self, key: Key) -> Option<SocketAddr> {
+        self.listeners.get(key).map(|listener| listener.address)
+    }
+
+    /// Closes a listening socket; its connections live on. Returns whether it was open.
+    pub(crate) fn unlisten<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) -> bool {
+        let Some(listener) = self.listeners.remove(key) else { return false };
+        if let Some(timer) = listener.resting {
+            self.timers.cancel(timer);
+            self.resting_listeners -= 1;
+        }
+        ops.unlisten(key);
+        tracing::debug!(address = %listener.address, "no longer listening");
+        true
+    }
+
+    /// Makes room for an accepted peer.
+    pub(crate) fn add_accepted(
+        &mut self,
+        listener: Key,
+        peer: SocketAddr,
+        config: SharedConfig,
+    ) -> Key {
+        self.stats.accepted += 1;
+        self.insert(Connection::new(Phase::Open, peer, Some(listener), config, self.now))
+    }
+
+    /// The configuration for peers of a listener.
+    pub(crate) fn listener_config(&self, key: Key) -> Option<SharedConfig> {
+        self.listeners.get(key).map(|listener| SharedConfig::clone(&listener.config))
+    }
+
+    /// Sets the options of an accepted socket.
+    pub(crate) fn prepare_accepted<O: Ops + ?Sized>(&self, key: Key, ops: &mut O) {
+        if let Some(conn) = self.conns.get(key) {
+            apply_options(key, conn, ops);
+        }
+    }
+
+    /// Accepting failed: goes on if the fault was the peer's, rests if it was ours.
+    pub(crate) fn on_accept_failed<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        error: &io::Error,
+        ops: &mut O,
+    ) {
+        self.stats.accept_errors += 1;
+        if is_peers_fault(error) {
+            tracing::debug!(%error, "a peer was gone before it was accepted");
+            return;
+        }
+        if matches!(ops.turn_away(key), Ok(true)) {
+            self.stats.turned_away += 1;
+        }
+        let Some(listener) = self.listeners.get_mut(key) else { return };
+        let new_episode = listener.last_failure.is_none_or(|last| self.now - last > EPISODE_GAP);
+        if new_episode {
+            listener.rest = REST_MIN;
+            tracing::warn!(address = %listener.address, %error, "cannot accept; the listener rests");
+        }
+        listener.last_failure = Some(self.now);
+        if listener.resting.is_none() {
+            self.resting_listeners += 1;
+            ops.rest(key, true);
+        }
+        let timer = self.timers.arm(self.now + listener.rest, Due::AcceptAgain(key));
+        if let Some(old) = listener.resting.replace(timer) {
+            self.timers.cancel(old);
+        }
+        listener.rest = (listener.rest * 2).min(REST_MAX);
+    }
+
+    /// A rest is over.
+    pub(crate) fn accept_again<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        let Some(listener) = self.listeners.get_mut(key) else { return };
+        if let Some(timer) = listener.resting.take() {
+            self.timers.cancel(timer);
+            self.resting_listeners -= 1;
+            ops.rest(key, false);
+        }
+    }
+
+    /// Ends every rest if a descriptor came free in this turn: no need to wait for the timer.
+    pub(crate) fn wake_resting_listeners<O: Ops + ?Sized>(&mut self, ops: &mut O) {
+        let freed = std::mem::take(&mut self.descriptor_freed);
+        if freed && self.resting_listeners > 0 {
+            for key in self.listener_keys() {
+                self.accept_again(key, ops);
+            }
+        }
+    }
+}
+
+/// Errors that concern one pending connection and say nothing about the next.
+///
+/// accept(2): Linux passes pending network errors of the new socket on, and asks to treat them as
+/// "try again". A firewall rule shows as `EPERM`.
+fn is_peers_fault(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::Interrupted
+    ) || matches!(error.raw_os_error(), Some(PROTOCOL_ERROR))
+}
+
+/// `EPROTO` of accept(2); it has no [`io::ErrorKind`].
+const PROTOCOL_ERROR: i32 = if cfg!(target_os = "linux") { 71 } else { 100 };

@@ -1,0 +1,180 @@
+//! The ways to end: close, abort, half-close, and failure.
+
+use super::config::DRAIN_BYTES_MAX;
+use super::connection::{Goodbye, Phase};
+use super::{CloseReason, Closed, ConnectError, Due, Net, Notice, apply_read_mode};
+use crate::base::Key;
+use crate::driver::Ops;
+use crate::sys::CloseHow;
+
+impl Net {
+    /// Starts a graceful close: flush, FIN, wait for the peer's end, then tell `reason`.
+    ///
+    /// A plain `close(2)` with input unread would send RST, and the RST would destroy output that
+    /// the peer has not read yet. So input is read and thrown away until the peer's FIN, within
+    /// bounds of time and bytes.
+    ///
+    /// Does nothing when the connection is closing or closed already.
+    pub(crate) fn close<O: Ops + ?Sized>(&mut self, key: Key, reason: CloseReason, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        match conn.phase {
+            Phase::Connecting => self.fail_connect(key, ConnectError::Cancelled, ops),
+            Phase::Open => {
+                conn.phase = Phase::Closing;
+                conn.fin_wanted = true;
+                apply_read_mode(key, conn, ops);
+                let patience_ends = self.now + conn.config.linger;
+                let deadline = self.timers.arm(patience_ends, Due::Linger(key));
+                conn.goodbye =
+                    Some(Box::new(Goodbye { reason, deadline, patience_ends, drained_bytes: 0 }));
+                if let Some(input) = conn.input.take() {
+                    self.in_pool.give(input);
+                }
+                self.drop_tag_timers(key);
+                self.mark_dirty(key);
+            }
+            Phase::Closing | Phase::Closed => {}
+        }
+    }
+
+    /// Drops queued output and resets the connection.
+    pub(crate) fn abort<O: Ops + ?Sized>(&mut self, key: Key, reason: CloseReason, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        match conn.phase {
+            Phase::Connecting => self.fail_connect(key, ConnectError::Cancelled, ops),
+            Phase::Open | Phase::Closing => self.finish(key, reason, CloseHow::Reset, ops),
+            Phase::Closed => {}
+        }
+    }
+
+    /// Finishes our side after what is queued; reading goes on.
+    pub(crate) fn shutdown_write<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        ops: &mut O,
+    ) -> Result<(), Closed> {
+        let conn = self.conns.get_mut(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
+        conn.fin_wanted = true;
+        if conn.eof {
+            // Both directions are over: nothing could ever happen on this connection again.
+            self.close(key, CloseReason::PeerClosed, ops);
+        } else {
+            self.mark_dirty(key);
+        }
+        Ok(())
+    }
+
+    /// Ends a goodbye when both sides have finished.
+    pub(super) fn end_goodbye<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if conn.phase == Phase::Closing && conn.fin_sent && conn.eof {
+            self.finish_goodbye(key, ops);
+        }
+    }
+
+    /// Everything was handed to the kernel: closes the socket and tells the goodbye's reason.
+    fn finish_goodbye<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        let goodbye = self.conns.get_mut(key).and_then(|conn| conn.goodbye.take());
+        if let Some(goodbye) = goodbye {
+            self.timers.cancel(goodbye.deadline);
+            self.finish(key, goodbye.reason, CloseHow::Fin, ops);
+        }
+    }
+
+    /// After our FIN only the peer's end is awaited, which deserves less patience.
+    pub(super) fn shorten_patience(&mut self, key: Key) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if let Some(goodbye) = &conn.goodbye {
+            let soon = (self.now + conn.config.drain).min(goodbye.patience_ends);
+            self.timers.rearm(goodbye.deadline, soon);
+        }
+    }
+
+    /// The patience with a closing connection is at its end.
+    pub(crate) fn on_linger_deadline<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if conn.phase != Phase::Closing {
+            return;
+        }
+        if conn.fin_sent {
+            self.finish_goodbye(key, ops);
+        } else {
+            let reason = CloseReason::LingerExpired { unsent_bytes: conn.queued_bytes() };
+            self.finish(key, reason, CloseHow::Reset, ops);
+        }
+    }
+
+    /// Throws input of a closing connection away.
+    pub(super) fn discard_input<O: Ops + ?Sized>(&mut self, key: Key, bytes: u64, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if let Some(goodbye) = &mut conn.goodbye
+            && conn.fin_sent
+        {
+            goodbye.drained_bytes += bytes;
+            if goodbye.drained_bytes > DRAIN_BYTES_MAX {
+                self.finish_goodbye(key, ops);
+            }
+        }
+    }
+
+    /// The one way out for an open connection: the socket goes now, the handler is told soon.
+    pub(super) fn finish<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        reason: CloseReason,
+        how: CloseHow,
+        ops: &mut O,
+    ) {
+        if self.conns.get(key).is_some_and(|conn| conn.phase == Phase::Connecting) {
+            return self.fail_connect(key, ConnectError::Cancelled, ops);
+        }
+        if self.free_resources(key, how, ops) {
+            self.notices.push_back(Notice::Closed(key, reason));
+        }
+    }
+
+    /// Gives back the socket, timers and buffers of a connection. Returns `false` if it had been
+    /// closed before.
+    pub(super) fn free_resources<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        how: CloseHow,
+        ops: &mut O,
+    ) -> bool {
+        let Some(conn) = self.conns.get_mut(key) else { return false };
+        if conn.phase == Phase::Closed {
+            return false;
+        }
+        conn.phase = Phase::Closed;
+        ops.close(key, how);
+        self.descriptor_freed = true;
+        if let Some(out) = conn.take_output() {
+            self.out_pool.give(out);
+        }
+        if let Some(input) = conn.input.take() {
+            self.in_pool.give(input);
+        }
+        if let Some(attempt) = conn.attempt.take() {
+            self.timers.cancel(attempt.deadline);
+        }
+        if let Some(goodbye) = conn.goodbye.take() {
+            self.timers.cancel(goodbye.deadline);
+        }
+        self.drop_tag_timers(key);
+        true
+    }
+
+    /// Closes an accepted connection that no handler wants, and forgets it.
+    pub(crate) fn discard<O: Ops + ?Sized>(&mut self, key: Key, how: CloseHow, ops: &mut O) {
+        self.free_resources(key, how, ops);
+        self.release(key);
+    }
+
+    fn drop_tag_timers(&mut self, key: Key) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            for timer in conn.tag_timers.take_all() {
+                self.timers.cancel(timer);
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What may be set on a connection, with the defaults in one place.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::sys::KeepAlive;
+
+/// Output above this mark pauses reading and is told to the handler: 256 KiB.
+pub(crate) const HIGH_MARK_BYTES: usize = 256 * 1024;
+/// Output at or below this mark ends the pause: 64 KiB.
+pub(crate) const LOW_MARK_BYTES: usize = 64 * 1024;
+/// More output than this closes the connection: 16 MiB.
+pub(crate) const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// More unconsumed input than this closes the connection: 2 MiB.
+pub(crate) const INPUT_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// A graceful close that takes longer becomes an abort: 30 s.
+pub(crate) const LINGER: Duration = Duration::from_secs(30);
+/// How long a graceful close waits for the peer's end after its own FIN: 5 s.
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+/// How much input a graceful close throws away after its own FIN: 16 MiB.
+pub(crate) const DRAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Output that reaches this size within a turn leaves before the turn ends: 64 KiB.
+pub(crate) const FLUSH_EARLY_BYTES: usize = 64 * 1024;
+/// How long a connector tries, name resolution included: 30 s.
+pub(crate) const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Limits and options of a connection.
+///
+/// | setting | default | what happens there |
+/// |---|---|---|
+/// | `high_mark` | 256 KiB of queued output | [`on_pressure(High)`](crate::Protocol::on_pressure); reading pauses by itself |
+/// | `low_mark` | 64 KiB of queued output | `on_pressure(Low)`; reading resumes |
+/// | `output_max` | 16 MiB of queued output | closed with [`SlowConsumer`](crate::CloseReason::SlowConsumer) |
+/// | `input_max` | 2 MiB of unconsumed input | closed with [`InputOverflow`](crate::CloseReason::InputOverflow) |
+/// | `linger` | 30 s from `close()` | aborted with [`LingerExpired`](crate::CloseReason::LingerExpired) |
+/// | `drain` | 5 s and 16 MiB after our FIN | the socket is closed without waiting for the peer's end |
+/// | `no_delay` | on | small writes leave at once (`TCP_NODELAY`) |
+/// | `keep_alive` | off | the kernel probes an idle peer |
+/// | `receive_buffer`, `send_buffer` | the kernel's own | fixed sizes switch the kernel's auto-tuning off |
+///
+/// ```
+/// use net_reactor::ConnConfig;
+/// use std::time::Duration;
+///
+/// let config = ConnConfig::default()
+///     .output_max(64 * 1024 * 1024)
+///     .linger(Duration::from_secs(5));
+/// ```
+#[derive(Debug, Clone)]
+pub struct ConnConfig {
+    pub(crate) high_mark_bytes: usize,
+    pub(crate) low_mark_bytes: usize,
+    pub(crate) output_bytes_max: usize,
+    pub(crate) input_bytes_max: usize,
+    pub(crate) linger: Duration,
+    pub(crate) drain: Duration,
+    pub(crate) no_delay: bool,
+    pub(crate) keep_alive: Option<KeepAlive>,
+    pub(crate) receive_buffer_bytes: Option<usize>,
+    pub(crate) send_buffer_bytes: Option<usize>,
+}
+
+impl Default for ConnConfig {
+    fn default() -> Self {
+        Self {
+            high_mark_bytes: HIGH_MARK_BYTES,
+            low_mark_bytes: LOW_MARK_BYTES,
+            output_bytes_max: OUTPUT_BYTES_MAX,
+            input_bytes_max: INPUT_BYTES_MAX,
+            linger: LINGER,
+            drain: DRAIN,
+            no_delay: true,
+            keep_alive: None,
+            receive_buffer_bytes: None,
+            send_buffer_bytes: None,
+        }
+    }
+}
+
+impl ConnConfig {
+    /// Sets the high and the low mark of queued output, in bytes.
+    ///
+    /// A low mark above the high one counts as equal to it.
+    #[must_use]
+    pub fn marks(mut self, low_bytes: usize, high_bytes: usize) -> Self {
+        self.high_mark_bytes = high_bytes;
+        self.low_mark_bytes = low_bytes.min(high_bytes);
+        self
+    }
+
+    /// Sets the most bytes of output that may be queued.
+    #[must_use]
+    pub fn output_max(mut self, bytes: usize) -> Self {
+        self.output_bytes_max = bytes;
+        self
+    }
+
+    /// Sets the most bytes of input that a handler may leave unconsumed.
+    #[must_use]
+    pub fn input_max(mut self, bytes: usize) -> Self {
+        self.input_bytes_max = bytes;
+        self
+    }
+
+    /// Sets how long a graceful close may take before it becomes an abort.
+    #[must_use]
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.linger = time;
+        self
+    }
+
+    /// Sets how long a graceful close waits for the peer's end after everything was sent.
+    #[must_use]
+    pub fn drain(mut self, time: Duration) -> Self {
+        self.drain = time;
+        self
+    }
+
+    /// Sets `TCP_NODELAY`. The loop joins the writes of a turn itself, so the default is on.
+    #[must_use]
+    pub fn no_delay(mut self, on: bool) -> Self {
+        self.no_delay = on;
+        self
+    }
+
+    /// Sets the kernel's keep-alive probes.
+    #[must_use]
+    pub fn keep_alive(mut self, keep_alive: KeepAlive) -> Self {
+        self.keep_alive = Some(keep_alive);
+        self
+    }
+
+    /// Sets `SO_RCVBUF` in bytes. Linux doubles the value for its own bookkeeping (socket(7)).
+    #[must_use]
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets `SO_SNDBUF` in bytes. Linux doubles the value for its own bookkeeping (socket(7)).
+    #[must_use]
+    pub fn send_buffer(mut self, bytes: usize) -> Self {
+        self.send_buffer_bytes = Some(bytes);
+        self
+    }
+}
+
+/// How a connection is made.
+///
+/// | setting | default |
+/// |---|---|
+/// | `deadline` | 30 s for everything, name resolution included |
+/// | `bind` | the kernel chooses the local address |
+/// | `config` | [`ConnConfig::default`] |
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    pub(crate) deadline: Duration,
+    pub(crate) bind: Option<SocketAddr>,
+    pub(crate) config: ConnConfig,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self { deadline: CONNECT_DEADLINE, bind: None, config: ConnConfig::default() }
+    }
+}
+
+impl ConnectOptions {
+    /// Sets how long connecting may take.
+    #[must_use]
+    pub fn deadline(mut self, time: Duration) -> Self {
+        self.deadline = time;
+        self
+    }
+
+    /// Sets the local address to connect from; port 0 leaves the port to the kernel.
+    #[must_use]
+    pub fn bind(mut self, local: SocketAddr) -> Self {
+        self.bind = Some(local);
+        self
+    }
+
+    /// Sets the limits and options of the connection itself.
+    #[must_use]
+    pub fn config(mut self, config: ConnConfig) -> Self {
+        self.config = config;
+        self
+    }
+}

@@ -1,0 +1,203 @@
+//! The state of one connection.
+
+use std::net::SocketAddr;
+
+use super::{CloseReason, ConnectOptions, SharedConfig};
+use crate::base::{Inbound, Instant, Key, OutQueue};
+use crate::event_loop::TimerKey;
+
+/// How far the output of a connection is ahead of its peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are two marks, and crossing one is all")]
+pub enum Pressure {
+    /// Queued output rose above the high mark. Reading from this connection has paused by itself.
+    High,
+    /// Queued output fell to the low mark or below. Reading has resumed, unless it is paused.
+    Low,
+}
+
+/// Counters of one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnStats {
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes that the kernel took.
+    pub bytes_out: u64,
+    /// Bytes queued and not yet taken by the kernel.
+    pub queued_bytes: usize,
+    /// When the connection was opened.
+    pub opened_at: Instant,
+}
+
+/// Where a connection stands in its life.
+///
+/// ```text
+///   Connecting --> Open --> Closing --> Closed
+///        |           `--- abort, error ---^
+///        `-- cancelled, failed -----------^
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The outcome of connecting is awaited.
+    Connecting,
+    /// Bytes flow to and from the handler.
+    Open,
+    /// A graceful close is under way: output is flushed, FIN sent, the peer's end awaited. The
+    /// handler hears nothing but the end.
+    Closing,
+    /// The socket is gone; the handler is about to be told.
+    Closed,
+}
+
+/// What an unopened connection still has to try.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) options: ConnectOptions,
+    /// The name that is being resolved, and the port.
+    pub(crate) host: Option<(String, u16)>,
+    /// Addresses not tried yet, the next one last.
+    pub(crate) untried: Vec<SocketAddr>,
+    pub(crate) self_connects: u32,
+    pub(crate) deadline: TimerKey,
+}
+
+/// A graceful close under way.
+#[derive(Debug)]
+pub(crate) struct Goodbye {
+    /// What the handler will be told if all goes well.
+    pub(crate) reason: CloseReason,
+    pub(crate) deadline: TimerKey,
+    /// When patience ends whatever has happened by then.
+    pub(crate) patience_ends: Instant,
+    /// Input thrown away since our FIN.
+    pub(crate) drained_bytes: u64,
+}
+
+/// The timers of one connection's handler, by tag: one word while there are none.
+#[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "most connections have no timer; a Vec is three words")]
+pub(crate) struct TagTimers(Option<Box<Vec<(u32, TimerKey)>>>);
+
+impl TagTimers {
+    pub(crate) fn get(&self, tag: u32) -> Option<TimerKey> {
+        let timers = self.0.as_ref()?;
+        timers.iter().find(|(known, _)| *known == tag).map(|(_, timer)| *timer)
+    }
+
+    pub(crate) fn put(&mut self, tag: u32, timer: TimerKey) {
+        self.take(tag);
+        self.0.get_or_insert_default().push((tag, timer));
+    }
+
+    pub(crate) fn take(&mut self, tag: u32) -> Option<TimerKey> {
+        let timers = self.0.as_mut()?;
+        let at = timers.iter().position(|(known, _)| *known == tag)?;
+        Some(timers.swap_remove(at).1)
+    }
+
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = TimerKey> {
+        self.0.take().into_iter().flat_map(|timers| *timers).map(|(_, timer)| timer)
+    }
+}
+
+/// Everything about one connection but its socket and its handler.
+///
+/// Most connections are idle most of the time, so what an idle one does not need is behind a
+/// pointer.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one connection")]
+pub(crate) struct Connection {
+    pub(crate) phase: Phase,
+    /// The handler does not want input.
+    pub(crate) paused: bool,
+    /// Output is above the high mark, and was not at the low mark since.
+    pub(crate) pressured: bool,
+    /// The kernel takes no more output until it says so.
+    pub(crate) blocked: bool,
+    /// The connection stands in the dirty list.
+    pub(crate) dirty: bool,
+    /// The peer finished sending.
+    pub(crate) eof: bool,
+    /// The handler was told so.
+    pub(crate) eof_told: bool,
+    /// Reading was resumed while unconsumed input was kept: it is owed to the handler.
+    pub(crate) input_waits: bool,
+    /// Our side will finish when the queue is empty; writing is over.
+    pub(crate) fin_wanted: bool,
+    pub(crate) fin_sent: bool,
+    pub(crate) peer: SocketAddr,
+    /// The listener that accepted it.
+    pub(crate) listener: Option<Key>,
+    pub(crate) config: SharedConfig,
+    pub(crate) out: Option<Box<OutQueue>>,
+    pub(crate) input: Option<Box<Inbound>>,
+    pub(crate) attempt: Option<Box<Attempt>>,
+    pub(crate) goodbye: Option<Box<Goodbye>>,
+    pub(crate) tag_timers: TagTimers,
+    pub(crate) opened_at: Instant,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        phase: Phase,
+        peer: SocketAddr,
+        listener: Option<Key>,
+        config: SharedConfig,
+        now: Instant,
+    ) -> Self {
+        Self {
+            phase,
+            paused: false,
+            pressured: false,
+            blocked: false,
+            dirty: false,
+            eof: false,
+            eof_told: false,
+            input_waits: false,
+            fin_wanted: false,
+            fin_sent: false,
+            peer,
+            listener,
+            config,
+            out: None,
+            input: None,
+            attempt: None,
+            goodbye: None,
+            tag_timers: TagTimers::default(),
+            opened_at: now,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.out.as_ref().map_or(0, |out| out.len())
+    }
+
+    /// Whether the handler may still queue output.
+    pub(crate) fn is_writable(&self) -> bool {
+        matches!(self.phase, Phase::Connecting | Phase::Open) && !self.fin_wanted
+    }
+
+    pub(crate) fn stats(&self) -> ConnStats {
+        ConnStats {
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            queued_bytes: self.queued_bytes(),
+            opened_at: self.opened_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Connection>() <= 136, "{}", size_of::<Connection>());
+    }
+}

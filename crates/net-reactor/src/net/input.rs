@@ -1,0 +1,133 @@
+//! The way in: data, the peer's end, failure.
+
+use super::connection::Phase;
+use super::{CloseReason, Net};
+use crate::base::{Inbound, Key, ScanMark};
+use crate::driver::Ops;
+use crate::sys::CloseHow;
+
+impl Net {
+    /// Counts received bytes; returns whether the handler wants them.
+    pub(crate) fn on_received<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        bytes: u64,
+        ops: &mut O,
+    ) -> bool {
+        let Some(conn) = self.conns.get_mut(key) else { return false };
+        conn.bytes_in += bytes;
+        self.stats.bytes_in += bytes;
+        if conn.phase == Phase::Open {
+            return true;
+        }
+        self.discard_input(key, bytes, ops);
+        false
+    }
+
+    /// Notes the peer's end; returns whether the handler is to decide about it.
+    pub(crate) fn on_eof<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) -> bool {
+        let Some(conn) = self.conns.get_mut(key) else { return false };
+        conn.eof = true;
+        match conn.phase {
+            Phase::Open => true,
+            Phase::Closing => {
+                self.end_goodbye(key, ops);
+                false
+            }
+            Phase::Connecting | Phase::Closed => false,
+        }
+    }
+
+    /// The handler keeps the connection open although the peer has finished.
+    pub(crate) fn keep_open<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        let both_over = self.conns.get(key).is_some_and(|conn| conn.fin_wanted);
+        if both_over {
+            self.close(key, CloseReason::PeerClosed, ops);
+        }
+    }
+
+    /// The socket broke, or could not be connected.
+    pub(crate) fn on_failed<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        error: std::io::Error,
+        ops: &mut O,
+    ) {
+        match self.conns.get(key).map(|conn| conn.phase) {
+            Some(Phase::Connecting) => self.on_connect_error(key, error, ops),
+            Some(Phase::Open | Phase::Closing) => {
+                self.finish(key, CloseReason::from_io(error), CloseHow::Fin, ops);
+            }
+            Some(Phase::Closed) | None => {}
+        }
+    }
+
+    /// Whether the handler may be given input now.
+    pub(crate) fn is_flowing(&self, key: Key) -> bool {
+        let conn = self.conns.get(key);
+        conn.is_some_and(|conn| conn.phase == Phase::Open && !conn.paused)
+    }
+
+    /// Whether kept input is owed to the handler, after a pause; it is not owed any more then.
+    pub(crate) fn take_input_waits(&mut self, key: Key) -> bool {
+        let conn = self.conns.get_mut(key);
+        conn.is_some_and(|conn| std::mem::take(&mut conn.input_waits))
+    }
+
+    /// Whether the peer's end is still to be told to the handler; it counts as told then.
+    pub(crate) fn take_eof(&mut self, key: Key) -> bool {
+        let flowing = self.is_flowing(key);
+        let Some(conn) = self.conns.get_mut(key) else { return false };
+        let owed = flowing && conn.eof && !conn.eof_told;
+        conn.eof_told |= owed;
+        owed
+    }
+
+    /// Takes the unconsumed input of a connection for the length of one callback.
+    pub(crate) fn take_input(&mut self, key: Key) -> Option<Box<Inbound>> {
+        let conn = self.conns.get_mut(key)?;
+        conn.input_waits = false;
+        conn.input.take()
+    }
+
+    /// Keeps what a callback left of fresh bytes.
+    pub(crate) fn keep_rest<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        rest: &[u8],
+        mark: ScanMark,
+        ops: &mut O,
+    ) {
+        if !rest.is_empty() {
+            let mut input = self.in_pool.take();
+            input.append(rest);
+            input.mark = mark;
+            self.put_input(key, input, ops);
+        }
+    }
+
+    /// Puts unconsumed input back after a callback.
+    pub(crate) fn put_input<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        input: Box<Inbound>,
+        ops: &mut O,
+    ) {
+        let unconsumed_bytes = input.unread().len();
+        let Some(conn) = self.conns.get_mut(key) else { return self.in_pool.give(input) };
+        if conn.phase != Phase::Open || unconsumed_bytes == 0 {
+            return self.in_pool.give(input);
+        }
+        let limit_bytes = conn.config.input_bytes_max;
+        if unconsumed_bytes > limit_bytes {
+            self.in_pool.give(input);
+            let reason = CloseReason::InputOverflow { unconsumed_bytes, limit_bytes };
+            return self.close(key, reason, ops);
+        }
+        conn.input = Some(input);
+    }
+
+    pub(crate) fn give_input(&mut self, input: Box<Inbound>) {
+        self.in_pool.give(input);
+    }
+}

@@ -1,0 +1,204 @@
+//! Connections, listeners and connectors: what sockets mean.
+//!
+//! [`Net`] owns the state of every connection of one loop. Its methods act on that state and on
+//! the engine, and never call anybody: what the layer above must be told is queued as a
+//! [`Notice`]. This is what keeps callbacks from nesting.
+//!
+//! This layer knows bytes, limits and deadlines. It does not know framing or handlers.
+
+mod accepting;
+mod closing;
+mod config;
+mod connecting;
+mod connection;
+mod error;
+mod input;
+mod output;
+mod target;
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use self::accepting::Listener;
+pub use self::config::{ConnConfig, ConnectOptions};
+pub use self::connection::{ConnStats, Pressure};
+pub(crate) use self::connection::{Connection, Phase};
+pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
+pub use self::target::{Target, TargetError};
+use crate::base::{Inbound, Instant, Key, OutQueue, Pool, Slab};
+use crate::driver::{Ops, ReadMode};
+use crate::event_loop::Timers;
+
+/// How many idle buffers of each kind a loop keeps.
+const POOLED_BUFFERS_MAX: usize = 256;
+
+/// What the layer above is to be told, in the order in which it happened.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// A connection that this side started is open.
+    Opened(Key),
+    /// A connection that this side started could not be opened. Its slot is free afterwards.
+    ConnectFailed(Key, ConnectError),
+    /// The queued output crossed a watermark.
+    Pressure(Key, Pressure),
+    /// Reading was resumed while unconsumed input waits.
+    InputWaits(Key),
+    /// The connection is over. Its slot is free afterwards.
+    Closed(Key, CloseReason),
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// A timer of a connection's handler.
+    Tag { conn: Key, tag: u32 },
+    /// The end of a graceful close's patience.
+    Linger(Key),
+    /// The end of a connector's patience.
+    Connect(Key),
+    /// A resting listener tries again.
+    AcceptAgain(Key),
+    /// A function that the layer above keeps.
+    Call(Key),
+    /// The end of a stopping loop's patience.
+    Drain,
+}
+
+/// Counters of one loop's connections.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NetStats {
+    pub(crate) accepted: u64,
+    pub(crate) connected: u64,
+    pub(crate) closed: u64,
+    pub(crate) accept_errors: u64,
+    pub(crate) turned_away: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+/// Every connection and listener of one loop.
+#[derive(Debug)]
+pub(crate) struct Net {
+    /// The time of this turn.
+    pub(crate) now: Instant,
+    pub(crate) timers: Timers<Due>,
+    pub(crate) stats: NetStats,
+    conns: Slab<Connection>,
+    listeners: Slab<Listener>,
+    /// Connections with something to send or to finish, each once.
+    dirty: Vec<Key>,
+    notices: VecDeque<Notice>,
+    out_pool: Pool<OutQueue>,
+    in_pool: Pool<Inbound>,
+    /// Whether a descriptor was freed since resting listeners last looked.
+    descriptor_freed: bool,
+    resting_listeners: usize,
+}
+
+impl Net {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            now,
+            timers: Timers::new(now),
+            stats: NetStats::default(),
+            conns: Slab::default(),
+            listeners: Slab::default(),
+            dirty: Vec::new(),
+            notices: VecDeque::new(),
+            out_pool: Pool::new(POOLED_BUFFERS_MAX),
+            in_pool: Pool::new(POOLED_BUFFERS_MAX),
+            descriptor_freed: false,
+            resting_listeners: 0,
+        }
+    }
+
+    pub(crate) fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
+    pub(crate) fn take_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    pub(crate) fn conn(&self, key: Key) -> Option<&Connection> {
+        self.conns.get(key)
+    }
+
+    /// Visits every connection, in every phase.
+    pub(crate) fn conns(&self) -> impl Iterator<Item = (Key, &Connection)> {
+        self.conns.iter()
+    }
+
+    pub(crate) fn conns_len(&self) -> usize {
+        self.conns.len()
+    }
+
+    pub(crate) fn listener_keys(&self) -> Vec<Key> {
+        self.listeners.iter().map(|(key, _)| key).collect()
+    }
+
+    /// Gives up the slot of a connection whose end was told.
+    pub(crate) fn release(&mut self, key: Key) {
+        if self.conns.remove(key).is_some() {
+            self.stats.closed += 1;
+        }
+    }
+
+    /// Arms a timer of the connection's handler; an earlier one with the same tag is replaced.
+    pub(crate) fn set_tag_timer(&mut self, key: Key, tag: u32, deadline: Instant) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if conn.phase == Phase::Closed {
+            return;
+        }
+        match conn.tag_timers.get(tag) {
+            Some(timer) if self.timers.rearm(timer, deadline) => {}
+            _ => conn.tag_timers.put(tag, self.timers.arm(deadline, Due::Tag { conn: key, tag })),
+        }
+    }
+
+    /// Cancels a timer of the connection's handler; returns whether it was armed.
+    pub(crate) fn cancel_tag_timer(&mut self, key: Key, tag: u32) -> bool {
+        let Some(conn) = self.conns.get_mut(key) else { return false };
+        conn.tag_timers.take(tag).is_some_and(|timer| self.timers.cancel(timer).is_some())
+    }
+
+    /// A timer of the connection's handler has run.
+    pub(crate) fn forget_tag_timer(&mut self, key: Key, tag: u32) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            conn.tag_timers.take(tag);
+        }
+    }
+
+    /// Pauses or resumes reading on the handler's wish.
+    pub(crate) fn pause_reading<O: Ops + ?Sized>(&mut self, key: Key, paused: bool, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if conn.paused == paused {
+            return;
+        }
+        conn.paused = paused;
+        if conn.phase == Phase::Open {
+            apply_read_mode(key, conn, ops);
+            let owed = conn.input.is_some() || (conn.eof && !conn.eof_told);
+            if !paused && owed {
+                conn.input_waits = conn.input.is_some();
+                self.notices.push_back(Notice::InputWaits(key));
+            }
+        }
+    }
+
+    fn insert(&mut self, conn: Connection) -> Key {
+        self.conns.insert(conn)
+    }
+}
+
+/// Tells the engine whether this connection's input is wanted now.
+///
+/// A closing connection is always read: its input is thrown away, and the peer's end is awaited.
+fn apply_read_mode<O: Ops + ?Sized>(key: Key, conn: &Connection, ops: &mut O) {
+    let closing = conn.phase != Phase::Open;
+    let wanted = closing || !(conn.paused || conn.pressured);
+    ops.read_mode(key, if wanted { ReadMode::Flow } else { ReadMode::Paused });
+}
+
+/// Connections of one origin share one configuration.
+pub(crate) type SharedConfig = Rc<ConnConfig>;

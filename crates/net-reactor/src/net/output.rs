@@ -1,0 +1,175 @@
+//! The way out: queue, flush, watermarks.
+
+use bytes::Bytes;
+
+use super::config::FLUSH_EARLY_BYTES;
+use super::connection::{Connection, Phase, Pressure};
+use super::{CloseReason, Closed, Net, Notice, apply_read_mode};
+use crate::base::{Key, OutQueue};
+use crate::driver::{Flushed, Ops};
+use crate::sys::CloseHow;
+
+impl Net {
+    /// Queues a copy of `bytes`. See [`Conn::write`](crate::Conn::write).
+    pub(crate) fn write<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        bytes: &[u8],
+        ops: &mut O,
+    ) -> Result<(), Closed> {
+        self.queue(key, bytes.len(), ops, |out| out.push_copy(bytes))
+    }
+
+    /// Queues `bytes` without copying them.
+    pub(crate) fn write_shared<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        bytes: Bytes,
+        ops: &mut O,
+    ) -> Result<(), Closed> {
+        self.queue(key, bytes.len(), ops, |out| out.push_shared(bytes))
+    }
+
+    fn queue<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        added_bytes: usize,
+        ops: &mut O,
+        push: impl FnOnce(&mut OutQueue),
+    ) -> Result<(), Closed> {
+        let conn = self.conns.get_mut(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
+        if added_bytes == 0 {
+            return Ok(());
+        }
+        let queued_bytes = conn.queued_bytes() + added_bytes;
+        let limit_bytes = conn.config.output_bytes_max;
+        if queued_bytes > limit_bytes {
+            let reason = CloseReason::SlowConsumer { queued_bytes, limit_bytes };
+            self.finish(key, reason, CloseHow::Reset, ops);
+            return Err(Closed);
+        }
+        push(conn.out.get_or_insert_with(|| self.out_pool.take()));
+        if !conn.dirty {
+            conn.dirty = true;
+            self.dirty.push(key);
+        }
+        if queued_bytes >= FLUSH_EARLY_BYTES && !conn.blocked && conn.phase == Phase::Open {
+            self.flush(key, ops);
+        }
+        self.check_high_mark(key, ops);
+        Ok(())
+    }
+
+    fn check_high_mark<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if conn.pressured || conn.queued_bytes() <= conn.config.high_mark_bytes {
+            return;
+        }
+        conn.pressured = true;
+        if conn.phase == Phase::Open {
+            apply_read_mode(key, conn, ops);
+            self.notices.push_back(Notice::Pressure(key, Pressure::High));
+        }
+    }
+
+    /// Puts a connection on the list of those that the end of the turn looks at.
+    pub(super) fn mark_dirty(&mut self, key: Key) {
+        if let Some(conn) = self.conns.get_mut(key)
+            && !conn.dirty
+        {
+            conn.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    pub(crate) fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Flushes every connection that was written to, in the order of their first writes.
+    pub(crate) fn flush_dirty<O: Ops + ?Sized>(&mut self, ops: &mut O) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for key in dirty.drain(..) {
+            if let Some(conn) = self.conns.get_mut(key) {
+                conn.dirty = false;
+                self.flush(key, ops);
+            }
+        }
+        // Keeps the memory; what a flush has put on the list meanwhile is rare and short.
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+    }
+
+    /// The kernel has room again.
+    pub(crate) fn on_writable<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            conn.blocked = false;
+            self.flush(key, ops);
+        }
+    }
+
+    /// Sends what is queued, and then takes the step that waited for the queue to be empty.
+    fn flush<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if conn.blocked || !matches!(conn.phase, Phase::Open | Phase::Closing) {
+            return;
+        }
+        if let Some(out) = &mut conn.out {
+            let before = out.len();
+            let flushed = ops.flush(key, out);
+            let sent = (before - out.len()) as u64;
+            conn.bytes_out += sent;
+            self.stats.bytes_out += sent;
+            match flushed {
+                Flushed::Drained => {
+                    if let Some(out) = conn.out.take() {
+                        self.out_pool.give(out);
+                    }
+                }
+                Flushed::Blocked => conn.blocked = true,
+                Flushed::Yielded => self.mark_dirty(key),
+                Flushed::Failed(error) => {
+                    return self.finish(key, CloseReason::from_io(error), CloseHow::Fin, ops);
+                }
+            }
+        }
+        self.check_low_mark(key, ops);
+        self.finish_output(key, ops);
+    }
+
+    fn check_low_mark<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if !conn.pressured || conn.queued_bytes() > conn.config.low_mark_bytes {
+            return;
+        }
+        conn.pressured = false;
+        if conn.phase == Phase::Open {
+            apply_read_mode(key, conn, ops);
+            self.notices.push_back(Notice::Pressure(key, Pressure::Low));
+        }
+    }
+
+    /// Sends FIN once the queue is empty, if one is wanted, and ends a finished goodbye.
+    fn finish_output<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if !conn.fin_wanted || conn.queued_bytes() > 0 {
+            return;
+        }
+        if !conn.fin_sent {
+            conn.fin_sent = true;
+            if let Err(error) = ops.shutdown_write(key) {
+                return self.finish(key, CloseReason::from_io(error), CloseHow::Fin, ops);
+            }
+            self.shorten_patience(key);
+        }
+        self.end_goodbye(key, ops);
+    }
+}
+
+/// What of the queue must be told apart in tests.
+impl Connection {
+    /// Gives up whatever is still queued.
+    pub(super) fn take_output(&mut self) -> Option<Box<OutQueue>> {
+        self.out.take()
+    }
+}

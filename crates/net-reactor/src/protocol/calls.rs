@@ -1,0 +1,160 @@
+//! Functions called at a time: once, or on a grid.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Reactor;
+use super::core::Core;
+use super::task::LocalCall;
+use crate::base::{Instant, Key, TimerId};
+use crate::event_loop::TimerKey;
+use crate::net::Due;
+
+/// The shortest period of a repeated call: 1 ms, the resolution of the loop's sleep.
+const PERIOD_MIN: Duration = Duration::from_millis(1);
+
+/// One tick of a repeated call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tick {
+    /// When the tick was due, on the grid.
+    pub due: Instant,
+    /// How many ticks passed since the last call without one, because the loop was busy.
+    pub missed: u64,
+}
+
+pub(crate) type RepeatedCall = Box<dyn FnMut(&mut Reactor<'_>, Tick)>;
+
+/// A function that waits for its timer.
+pub(crate) struct Call {
+    timer: TimerKey,
+    action: Action,
+}
+
+enum Action {
+    Once(LocalCall),
+    Every {
+        period: Duration,
+        /// Absent while it runs.
+        call: Option<RepeatedCall>,
+    },
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("timer", &self.timer).finish_non_exhaustive()
+    }
+}
+
+/// What a due call asks the dispatcher to run.
+pub(crate) enum DueCall {
+    Once(LocalCall),
+    Every(RepeatedCall, Tick),
+}
+
+impl Core {
+    pub(crate) fn call_at(&mut self, deadline: Instant, call: LocalCall) -> TimerId {
+        self.add_call(deadline, Action::Once(call))
+    }
+
+    pub(crate) fn call_every(&mut self, period: Duration, call: RepeatedCall) -> TimerId {
+        let period = period.max(PERIOD_MIN);
+        self.add_call(self.net.now + period, Action::Every { period, call: Some(call) })
+    }
+
+    fn add_call(&mut self, deadline: Instant, action: Action) -> TimerId {
+        // The timer must know the call's key and the call its timer: the timer comes first, with
+        // a payload that is put right at once.
+        let placeholder = Key { index: u32::MAX, generation: u32::MAX };
+        let timer = self.net.timers.arm(deadline, Due::Call(placeholder));
+        let key = self.calls.insert(Call { timer, action });
+        self.net.timers.cancel(timer);
+        let timer = self.net.timers.arm(deadline, Due::Call(key));
+        if let Some(call) = self.calls.get_mut(key) {
+            call.timer = timer;
+        }
+        self.timer_id(key)
+    }
+
+    fn call_key(&self, id: TimerId) -> Option<Key> {
+        (id.loop_id == self.loop_id() && self.calls.contains(id.key)).then_some(id.key)
+    }
+
+    pub(crate) fn cancel_call(&mut self, id: TimerId) -> bool {
+        let Some(call) = self.call_key(id).and_then(|key| self.calls.remove(key)) else {
+            return false;
+        };
+        self.net.timers.cancel(call.timer);
+        true
+    }
+
+    pub(crate) fn call_deadline(&self, id: TimerId) -> Option<Instant> {
+        let call = self.calls.get(self.call_key(id)?)?;
+        self.net.timers.deadline(call.timer)
+    }
+
+    /// Moves a call to another time; a repeated one starts a new grid there.
+    pub(crate) fn move_call(&mut self, id: TimerId, deadline: Instant) -> bool {
+        let timer = self.call_key(id).and_then(|key| self.calls.get(key)).map(|call| call.timer);
+        timer.is_some_and(|timer| self.net.timers.rearm(timer, deadline))
+    }
+
+    /// Takes the function of a due call out, to be run.
+    ///
+    /// A repeated call is armed for its next tick before it runs, so that it can cancel or move
+    /// itself.
+    pub(crate) fn take_due_call(&mut self, key: Key, due: Instant) -> Option<DueCall> {
+        if matches!(self.calls.get(key)?.action, Action::Once(_)) {
+            return match self.calls.remove(key)?.action {
+                Action::Once(call) => Some(DueCall::Once(call)),
+                Action::Every { .. } => None,
+            };
+        }
+        let call = self.calls.get_mut(key)?;
+        let Action::Every { period, call: function } = &mut call.action else { return None };
+        let (next, missed) = next_on_grid(due, *period, self.net.now);
+        let function = function.take()?;
+        call.timer = self.net.timers.arm(next, Due::Call(key));
+        Some(DueCall::Every(function, Tick { due, missed }))
+    }
+
+    /// Puts a repeated function back after it ran, unless it was cancelled meanwhile.
+    pub(crate) fn put_back_call(&mut self, key: Key, function: RepeatedCall) {
+        if let Some(Call { action: Action::Every { call, .. }, .. }) = self.calls.get_mut(key) {
+            *call = Some(function);
+        }
+    }
+}
+
+/// Returns the next tick after `now` on the grid of `due`, and how many ticks it skips.
+fn next_on_grid(due: Instant, period: Duration, now: Instant) -> (Instant, u64) {
+    let late_ns = (now - due).as_nanos();
+    let missed = u64::try_from(late_ns / period.as_nanos().max(1)).unwrap_or(u64::MAX);
+    let skipped_ns = u128::from(missed).saturating_add(1).saturating_mul(period.as_nanos());
+    let skipped = Duration::from_nanos(u64::try_from(skipped_ns).unwrap_or(u64::MAX));
+    (due + skipped, missed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn ticks_stay_on_the_grid_and_missed_ones_are_counted() {
+        let period = Duration::from_millis(10);
+        assert_eq!(next_on_grid(at(10), period, at(10)), (at(20), 0));
+        assert_eq!(next_on_grid(at(10), period, at(19)), (at(20), 0));
+        assert_eq!(next_on_grid(at(10), period, at(20)), (at(30), 1));
+        assert_eq!(next_on_grid(at(10), period, at(47)), (at(50), 3));
+    }
+
+    #[test]
+    fn an_endless_period_does_not_overflow() {
+        let (next, missed) = next_on_grid(at(10), Duration::MAX, at(10));
+        assert_eq!((next, missed), (Instant::FAR_FUTURE, 0));
+    }
+}

@@ -1,0 +1,201 @@
+//! A connection, as its handler holds it during a callback.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::core::Core;
+use super::handle::ConnHandle;
+use super::{Reactor, Tag};
+use crate::base::{ConnId, Key, ListenerId};
+use crate::driver::Ops;
+use crate::net::{CloseReason, Closed, ConnStats, Phase};
+use crate::sys::{KeepAlive, SocketOption};
+
+/// A connection, lent for one callback.
+///
+/// What is written in a turn is joined and leaves in one system call at its end, or earlier when
+/// more than 64 KiB have come together. No method calls a handler: what follows from a call is
+/// told after the current callback.
+#[derive(Debug)]
+pub struct Conn<'a> {
+    key: Key,
+    reactor: Reactor<'a>,
+}
+
+impl<'a> Conn<'a> {
+    pub(crate) fn new(key: Key, core: &'a mut Core, ops: &'a mut dyn Ops) -> Self {
+        Self { key, reactor: Reactor { core, ops } }
+    }
+
+    /// Queues a copy of `bytes`.
+    ///
+    /// While the connection is still being opened, output waits for that. Output above the high
+    /// mark (256 KiB by default) pauses reading from this connection by itself, and the handler is
+    /// told; see [`ConnConfig`](crate::ConnConfig).
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when closing has begun, writing was shut down, or this very write went over the
+    /// hard limit (16 MiB by default), which closes the connection with
+    /// [`SlowConsumer`](CloseReason::SlowConsumer). The bytes are not sent.
+    pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Closed> {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.write(self.key, bytes.as_ref(), &mut **ops)
+    }
+
+    /// Queues shared bytes without copying them.
+    ///
+    /// The way to send one large buffer to many connections. Small ones (below 512 bytes) are
+    /// copied, because that is cheaper.
+    ///
+    /// # Errors
+    ///
+    /// As for [`write`](Self::write).
+    pub fn write_shared(&mut self, bytes: Bytes) -> Result<(), Closed> {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.write_shared(self.key, bytes, &mut **ops)
+    }
+
+    /// Closes gracefully: queued output is flushed, then FIN is sent, then the peer's end is
+    /// awaited, so that no reset can destroy what was sent.
+    ///
+    /// From now on `on_close` is the only callback. After 30 s (by default) it becomes an abort.
+    /// Closing twice, or after an abort, does nothing.
+    pub fn close(&mut self) {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.close(self.key, CloseReason::Closed, &mut **ops);
+    }
+
+    /// Resets the connection: queued output is dropped, the peer gets RST.
+    pub fn abort(&mut self) {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.abort(self.key, CloseReason::Aborted, &mut **ops);
+    }
+
+    /// Half-closes: after what is queued FIN is sent; reading goes on.
+    ///
+    /// When the peer has finished too, the connection closes.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when writing is over already.
+    pub fn shutdown_write(&mut self) -> Result<(), Closed> {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.shutdown_write(self.key, &mut **ops)
+    }
+
+    /// Stops reading: no `on_data` and no `on_eof` until [`resume`](Self::resume).
+    ///
+    /// The peer is held back by TCP's own flow control. A reset is still noticed.
+    pub fn pause(&mut self) {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.pause_reading(self.key, true, &mut **ops);
+    }
+
+    /// Reads again. Input that was left unconsumed comes again in the next turn, even when nothing
+    /// new arrives.
+    pub fn resume(&mut self) {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.pause_reading(self.key, false, &mut **ops);
+    }
+
+    /// Whether reading is paused by [`pause`](Self::pause).
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.reactor.core.net.conn(self.key).is_some_and(|conn| conn.paused)
+    }
+
+    /// Whether output can still be queued.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.reactor.core.net.conn(self.key).is_some_and(|conn| conn.is_writable())
+    }
+
+    /// Sets one of this connection's own timers: [`on_timer`](crate::Protocol::on_timer) is called
+    /// with `tag` after `delay`.
+    ///
+    /// Setting a tag again moves its timer. All of them end with the connection.
+    pub fn set_timer(&mut self, tag: Tag, delay: Duration) {
+        let net = &mut self.reactor.core.net;
+        net.set_tag_timer(self.key, tag.0, net.now + delay);
+    }
+
+    /// Cancels one of this connection's timers; returns whether it was set.
+    ///
+    /// It holds also for a timer that is due in this very turn.
+    pub fn cancel_timer(&mut self, tag: Tag) -> bool {
+        self.reactor.core.net.cancel_tag_timer(self.key, tag.0)
+    }
+
+    /// Returns the connection's id.
+    #[must_use]
+    pub fn id(&self) -> ConnId {
+        self.reactor.core.conn_id(self.key)
+    }
+
+    /// Returns the listener that accepted the connection, if one did.
+    #[must_use]
+    pub fn listener(&self) -> Option<ListenerId> {
+        let listener = self.reactor.core.net.conn(self.key)?.listener?;
+        Some(self.reactor.core.listener_id(listener))
+    }
+
+    /// Returns the peer's address; known also in `on_close`.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "a Conn exists only while its slot does")]
+    pub fn peer_address(&self) -> SocketAddr {
+        self.reactor.core.net.conn(self.key).expect("invariant: the slot outlives the Conn").peer
+    }
+
+    /// Returns this side's address.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is closed.
+    pub fn local_address(&self) -> std::io::Result<SocketAddr> {
+        self.reactor.ops.local_address(self.key)
+    }
+
+    /// Returns the connection's counters.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "a Conn exists only while its slot does")]
+    pub fn stats(&self) -> ConnStats {
+        self.reactor.core.net.conn(self.key).expect("invariant: the slot outlives the Conn").stats()
+    }
+
+    /// Sets `TCP_NODELAY`.
+    ///
+    /// # Errors
+    ///
+    /// What the system call says, or that the connection is not open.
+    pub fn set_no_delay(&mut self, on: bool) -> std::io::Result<()> {
+        self.reactor.ops.set_option(self.key, SocketOption::NoDelay(on))
+    }
+
+    /// Sets or ends the kernel's keep-alive probes.
+    ///
+    /// # Errors
+    ///
+    /// What the system call says, or that the connection is not open.
+    pub fn set_keep_alive(&mut self, keep_alive: Option<KeepAlive>) -> std::io::Result<()> {
+        self.reactor.ops.set_option(self.key, SocketOption::KeepAlive(keep_alive))
+    }
+
+    /// Returns a handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> ConnHandle {
+        ConnHandle { id: self.id(), owner: self.reactor.core.handle() }
+    }
+
+    /// Returns the loop: other connections, timers, listeners, and more.
+    pub fn reactor(&mut self) -> &mut Reactor<'a> {
+        &mut self.reactor
+    }
+
+    /// Whether the connection's end has not been told yet.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.reactor.core.net.conn(self.key).is_some_and(|conn| conn.phase != Phase::Closed)
+    }
+}

@@ -1,0 +1,120 @@
+//! The state of one loop, without its engine.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::calls::Call;
+use super::handle::{LoopHandle, Shared};
+use super::handlers::SideTable;
+use super::stopping::StopState;
+use super::task::{Continuation, LocalTask, Task};
+use super::{Factory, Protocol};
+use crate::base::{ConnId, Instant, Key, ListenerId, LoopId, Slab, TimerId};
+use crate::net::Net;
+
+/// Everything a loop knows, except how its bytes are moved.
+///
+/// Handlers stand in a table of their own beside the connections, so that one can be taken out and
+/// called with `&mut` access to the rest.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) net: Net,
+    pub(crate) handlers: SideTable<Box<dyn Protocol>>,
+    pub(crate) acceptors: SideTable<Acceptor>,
+    /// Functions that timers call.
+    pub(crate) calls: Slab<Call>,
+    pub(crate) jobs: Slab<PendingJob>,
+    /// What this loop keeps for its own next turn.
+    pub(crate) local: VecDeque<LocalTask>,
+    /// What other threads have posted and this loop has taken.
+    pub(crate) remote: VecDeque<Task>,
+    /// Keeps its memory between two looks into the inbox.
+    pub(crate) posted: Vec<Task>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stop: StopState,
+    pub(crate) drain: Duration,
+}
+
+/// Who serves the peers of a listener.
+pub(crate) struct Acceptor {
+    pub(crate) factory: Factory,
+    /// Loops that share the listener's peers, if it spreads them.
+    pub(crate) spread: Vec<SpreadTo>,
+}
+
+/// Another loop that takes accepted peers over.
+#[derive(Debug, Clone)]
+pub(crate) struct SpreadTo {
+    pub(crate) owner: LoopHandle,
+    /// The listener's place on that loop.
+    pub(crate) listener: Key,
+}
+
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Acceptor").field("spread", &self.spread.len()).finish_non_exhaustive()
+    }
+}
+
+/// What waits for a blocking job.
+pub(crate) struct PendingJob {
+    pub(crate) then: Continuation,
+}
+
+impl std::fmt::Debug for PendingJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PendingJob")
+    }
+}
+
+impl Core {
+    pub(crate) fn new(now: Instant, shared: Arc<Shared>, drain: Duration) -> Self {
+        Self {
+            net: Net::new(now),
+            handlers: SideTable::new(),
+            acceptors: SideTable::new(),
+            calls: Slab::default(),
+            jobs: Slab::default(),
+            local: VecDeque::new(),
+            remote: VecDeque::new(),
+            posted: Vec::new(),
+            shared,
+            stop: StopState::default(),
+            drain,
+        }
+    }
+
+    pub(crate) fn loop_id(&self) -> LoopId {
+        self.shared.id
+    }
+
+    pub(crate) fn handle(&self) -> LoopHandle {
+        LoopHandle { shared: Arc::clone(&self.shared) }
+    }
+
+    pub(crate) fn conn_id(&self, key: Key) -> ConnId {
+        ConnId { loop_id: self.loop_id(), key }
+    }
+
+    /// Returns the slot that an id names, if it is one of this loop.
+    pub(crate) fn conn_key(&self, id: ConnId) -> Option<Key> {
+        (id.loop_id == self.loop_id() && self.net.conn(id.key).is_some()).then_some(id.key)
+    }
+
+    pub(crate) fn timer_id(&self, key: Key) -> TimerId {
+        TimerId { loop_id: self.loop_id(), key }
+    }
+
+    pub(crate) fn listener_id(&self, key: Key) -> ListenerId {
+        ListenerId { loop_id: self.loop_id(), key }
+    }
+
+    /// Whether something is to be done without waiting for an event.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.local.is_empty()
+            || !self.remote.is_empty()
+            || self.net.has_dirty()
+            || self.net.has_notices()
+    }
+}

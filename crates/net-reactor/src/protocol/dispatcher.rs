@@ -1,0 +1,334 @@
+//! From events to callbacks.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::calls::DueCall;
+use super::core::Core;
+use super::task::panic_message;
+use super::{Conn, Eof, Flow, Input, Protocol, Reactor, Tag};
+use crate::base::{Key, ScanMark};
+use crate::driver::{Engine, Event, Lease};
+use crate::net::{CloseReason, ConnectError, Due, Notice, Phase};
+use crate::sys::CloseHow;
+
+/// One loop: its state, and the engine that moves its bytes.
+///
+/// The engine is chosen once, and everything here is compiled for it; the only dynamic call on the
+/// way of a byte is the one into the user's handler.
+#[derive(Debug)]
+pub(crate) struct Dispatcher<E: Engine> {
+    pub(super) engine: E,
+    pub(super) core: Core,
+    /// Whether this turn has done anything; see the monitor.
+    pub(super) progress: bool,
+}
+
+impl<E: Engine> Dispatcher<E> {
+    pub(super) fn reactor(&mut self) -> Reactor<'_> {
+        Reactor { core: &mut self.core, ops: &mut self.engine }
+    }
+
+    /// Delivers one event of the engine, and all that follows from it.
+    pub(super) fn on_event(&mut self, event: Event<E::Socket, E::Lease>) {
+        self.progress = true;
+        let Self { engine, core, .. } = self;
+        match event {
+            Event::Data { slot, lease } => return self.on_data(slot, lease),
+            Event::Writable { slot } => core.net.on_writable(slot, engine),
+            Event::Eof { slot } => {
+                if core.net.on_eof(slot, engine) {
+                    self.deliver_waiting(slot);
+                }
+            }
+            Event::Failed { slot, error } => core.net.on_failed(slot, error, engine),
+            Event::Accepted { listener, socket, peer } => {
+                self.on_accepted(listener, socket, peer);
+            }
+            Event::AcceptFailed { listener, error } => {
+                core.net.on_accept_failed(listener, &error, engine);
+            }
+            Event::Connected { slot, addresses } => {
+                core.net.on_connected(slot, addresses, engine);
+            }
+            Event::Resolved(resolution) => core.net.on_resolved(resolution, engine),
+        }
+        self.follow_up();
+    }
+
+    fn on_data(&mut self, key: Key, mut lease: E::Lease) {
+        let received = lease.bytes().len() as u64;
+        if self.core.net.on_received(key, received, &mut self.engine) {
+            match self.core.net.take_input(key) {
+                None => self.deliver_fresh(key, lease.bytes(), ScanMark::default()),
+                Some(mut waiting) => {
+                    // Moving what waits before the fresh bytes costs no more than the fresh bytes
+                    // did, if there are as many of them; otherwise they are appended, so that a
+                    // slow drip into a large frame stays linear.
+                    let front = waiting.unread();
+                    let short = front.len() <= lease.bytes().len();
+                    if let Some(joined) = short.then(|| lease.with_front(front)).flatten() {
+                        let mark = waiting.mark;
+                        self.core.net.give_input(waiting);
+                        self.deliver_fresh(key, joined, mark);
+                    } else {
+                        waiting.append(lease.bytes());
+                        self.deliver_kept(key, waiting);
+                    }
+                }
+            }
+        }
+        self.engine.recycle(lease);
+        self.follow_up();
+    }
+
+    /// Delivers bytes that lie in the receive buffer, and keeps what is left of them.
+    fn deliver_fresh(&mut self, key: Key, bytes: &[u8], mark: ScanMark) {
+        let (left, mark) = self.call_on_data(key, bytes, mark);
+        let rest = &bytes[bytes.len() - left..];
+        self.core.net.keep_rest(key, rest, mark, &mut self.engine);
+    }
+
+    /// Delivers bytes that the connection has kept.
+    fn deliver_kept(&mut self, key: Key, mut input: Box<crate::base::Inbound>) {
+        let (left, mark) = self.call_on_data(key, input.unread(), input.mark);
+        let consumed = input.unread().len() - left;
+        input.consume(consumed);
+        input.mark = mark;
+        self.core.net.put_input(key, input, &mut self.engine);
+    }
+
+    /// Returns how many bytes were left, and how far they were searched.
+    fn call_on_data(&mut self, key: Key, bytes: &[u8], mark: ScanMark) -> (usize, ScanMark) {
+        let mut input = Input::new(bytes, mark);
+        self.call(key, |handler, conn| handler.on_data(conn, &mut input));
+        (input.len(), input.mark())
+    }
+
+    /// Delivers what a pause held back: unconsumed input, then the peer's end.
+    pub(super) fn deliver_waiting(&mut self, key: Key) {
+        if !self.core.net.is_flowing(key) {
+            return;
+        }
+        if self.core.net.take_input_waits(key)
+            && let Some(input) = self.core.net.take_input(key)
+        {
+            // Delivered before the peer's end: what a pause held back must not be lost to it.
+            self.deliver_kept(key, input);
+        }
+        if self.core.net.take_eof(key) {
+            self.call_on_eof(key);
+        }
+        self.follow_up();
+    }
+
+    fn call_on_eof(&mut self, key: Key) {
+        let waiting = self.core.net.take_input(key);
+        let bytes = waiting.as_ref().map_or(&[][..], |waiting| waiting.unread());
+        let mut input = Input::new(bytes, ScanMark::default());
+        let mut decision = Eof::Close;
+        let done = self.call(key, |handler, conn| {
+            decision = handler.on_eof(conn, &mut input)?;
+            Ok(())
+        });
+        if let Some(waiting) = waiting {
+            self.core.net.give_input(waiting);
+        }
+        if done {
+            let Self { engine, core, .. } = self;
+            match decision {
+                Eof::Close => core.net.close(key, CloseReason::PeerClosed, engine),
+                Eof::KeepOpen => core.net.keep_open(key, engine),
+            }
+        }
+    }
+
+    /// Tells everything that has happened since the last callback, first in, first out.
+    pub(super) fn follow_up(&mut self) {
+        while let Some(notice) = self.core.net.take_notice() {
+            match notice {
+                Notice::Opened(key) => self.on_opened(key),
+                Notice::Pressure(key, pressure) => {
+                    self.call(key, |handler, conn| handler.on_pressure(conn, pressure));
+                }
+                Notice::InputWaits(key) => {
+                    // In the next turn: a handler that pauses and resumes in every call would
+                    // otherwise keep this turn from ending.
+                    self.core.local.push_back(super::task::LocalTask::InputWaits(key));
+                }
+                Notice::ConnectFailed(key, error) => self.on_connect_failed(key, error),
+                Notice::Closed(key, reason) => self.on_closed(key, reason),
+            }
+        }
+    }
+
+    pub(super) fn on_opened(&mut self, key: Key) {
+        self.core.count_connection();
+        if let Some(conn) = self.core.net.conn(key) {
+            tracing::debug!(id = %self.core.conn_id(key), peer = %conn.peer, "opened");
+        }
+        self.call(key, |handler, conn| handler.on_open(conn));
+    }
+
+    fn on_connect_failed(&mut self, key: Key, error: ConnectError) {
+        tracing::debug!(id = %self.core.conn_id(key), %error, "not opened");
+        let handler = self.core.handlers.take(key);
+        self.core.net.release(key);
+        if let Some(mut handler) = handler {
+            self.run(|reactor| handler.on_connect_failed(reactor, error));
+        }
+    }
+
+    fn on_closed(&mut self, key: Key, reason: CloseReason) {
+        let id = self.core.conn_id(key);
+        match &reason {
+            CloseReason::HandlerPanicked { .. } => tracing::error!(%id, %reason, "closed"),
+            CloseReason::HandlerFailed { source } => {
+                tracing::warn!(%id, %reason, error = %source, "closed");
+            }
+            reason if reason.is_clean() => tracing::debug!(%id, %reason, "closed"),
+            reason => tracing::info!(%id, %reason, "closed"),
+        }
+        if let Some(mut handler) = self.core.handlers.take(key) {
+            let mut conn = Conn::new(key, &mut self.core, &mut self.engine);
+            let told = catch_unwind(AssertUnwindSafe(|| {
+                handler.on_close(&mut conn, reason);
+                drop(handler);
+            }));
+            if let Err(panic) = told {
+                tracing::error!(%id, message = panic_message(&*panic), "on_close panicked");
+            }
+            self.core.uncount_connection();
+        }
+        self.core.net.release(key);
+    }
+
+    /// A peer connected to a listener of this loop.
+    fn on_accepted(&mut self, listener: Key, socket: E::Socket, peer: std::net::SocketAddr) {
+        match self.core.least_loaded(listener) {
+            None => {
+                self.admit(listener, peer, |engine, key| engine.adopt(key, socket));
+            }
+            Some(target) => self.hand_over(&target, Box::new(socket), peer),
+        }
+    }
+
+    /// Makes a handler for an accepted peer and opens its connection.
+    pub(super) fn admit(
+        &mut self,
+        listener: Key,
+        peer: std::net::SocketAddr,
+        adopt: impl FnOnce(&mut E, Key) -> std::io::Result<()>,
+    ) {
+        let Some(config) = self.core.net.listener_config(listener) else { return };
+        let key = self.core.net.add_accepted(listener, peer, config);
+        if let Err(error) = adopt(&mut self.engine, key) {
+            tracing::warn!(%peer, %error, "cannot take over an accepted connection");
+            self.core.net.release(key);
+            return;
+        }
+        self.core.net.prepare_accepted(key, &mut self.engine);
+        match self.make_handler(listener, peer) {
+            Some(handler) => {
+                self.core.handlers.put(key, handler);
+                self.on_opened(key);
+            }
+            None => {
+                tracing::debug!(%peer, "declined");
+                self.core.net.discard(key, CloseHow::Fin, &mut self.engine);
+            }
+        }
+    }
+
+    fn make_handler(
+        &mut self,
+        listener: Key,
+        peer: std::net::SocketAddr,
+    ) -> Option<Box<dyn Protocol>> {
+        let mut acceptor = self.core.acceptors.take(listener)?;
+        let peer = super::Peer { address: peer, listener: self.core.listener_id(listener) };
+        let made = catch_unwind(AssertUnwindSafe(|| (acceptor.factory)(&peer)));
+        self.core.acceptors.put(listener, acceptor);
+        made.unwrap_or_else(|panic| {
+            tracing::error!(message = panic_message(&*panic), "a factory panicked");
+            None
+        })
+    }
+
+    /// Runs what is due at this turn's time.
+    pub(super) fn on_due(&mut self, due: Due, at: crate::base::Instant) {
+        self.progress = true;
+        let Self { engine, core, .. } = self;
+        match due {
+            Due::Tag { conn, tag } => {
+                core.net.forget_tag_timer(conn, tag);
+                self.call(conn, |handler, conn| handler.on_timer(conn, Tag(tag)));
+            }
+            Due::Linger(key) => core.net.on_linger_deadline(key, engine),
+            Due::Connect(key) => core.net.on_connect_deadline(key, engine),
+            Due::AcceptAgain(key) => core.net.accept_again(key, engine),
+            Due::Call(key) => self.run_due_call(key, at),
+            Due::Drain => self.on_drain_deadline(),
+        }
+        self.follow_up();
+    }
+
+    fn run_due_call(&mut self, key: Key, due: crate::base::Instant) {
+        match self.core.take_due_call(key, due) {
+            Some(DueCall::Once(call)) => {
+                self.run(call);
+            }
+            Some(DueCall::Every(mut call, tick)) => {
+                if self.run(|reactor| call(reactor, tick)) {
+                    self.core.put_back_call(key, call);
+                } else {
+                    self.core.cancel_call(self.core.timer_id(key));
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Calls a handler; an error or a panic closes its connection. Returns whether it was called
+    /// and went well.
+    pub(super) fn call(
+        &mut self,
+        key: Key,
+        callback: impl FnOnce(&mut dyn Protocol, &mut Conn<'_>) -> Flow,
+    ) -> bool {
+        if self.core.net.conn(key).is_none_or(|conn| conn.phase != Phase::Open) {
+            return false;
+        }
+        let Some(mut handler) = self.core.handlers.take(key) else { return false };
+        let mut conn = Conn::new(key, &mut self.core, &mut self.engine);
+        let result = catch_unwind(AssertUnwindSafe(|| callback(&mut *handler, &mut conn)));
+        self.core.handlers.put(key, handler);
+        let Self { engine, core, .. } = self;
+        match result {
+            Ok(Ok(())) => return true,
+            Ok(Err(failure)) => {
+                let source = failure.into_source();
+                core.net.close(key, CloseReason::HandlerFailed { source }, engine);
+            }
+            Err(panic) => {
+                let message = panic_message(&*panic);
+                core.net.abort(key, CloseReason::HandlerPanicked { message }, engine);
+            }
+        }
+        false
+    }
+
+    /// Calls a function of the user; returns whether it came back without a panic.
+    pub(super) fn run(&mut self, call: impl FnOnce(&mut Reactor<'_>)) -> bool {
+        let mut reactor = Reactor { core: &mut self.core, ops: &mut self.engine };
+        match catch_unwind(AssertUnwindSafe(|| call(&mut reactor))) {
+            Ok(()) => true,
+            Err(panic) => {
+                tracing::error!(
+                    message = panic_message(&*panic),
+                    "a function on the loop panicked"
+                );
+                false
+            }
+        }
+    }
+}

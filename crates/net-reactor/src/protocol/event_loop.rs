@@ -1,0 +1,326 @@
+//! The loop, as its owner holds it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::Reactor;
+use super::core::Core;
+use super::dispatcher::Dispatcher;
+use super::handle::{InLoop, LoopHandle, Shared};
+use super::stopping::{StopState, Stopped};
+use crate::base::LoopId;
+use crate::driver::{Engine, Ops, Readiness};
+use crate::event_loop::{InboxLimits, Monitor, SignalWatch, Stages, turn};
+use crate::sys::Sys;
+use crate::sys::native::Native;
+
+/// A loop: one thread that waits for events and calls handlers.
+///
+/// It stays on the thread that made it; other threads hold a [`LoopHandle`]. Connections,
+/// listeners and timers belong to it and end with it.
+///
+/// ```
+/// use net_reactor::EventLoop;
+/// use std::time::Duration;
+///
+/// let mut event_loop = EventLoop::new()?;
+/// event_loop.reactor().call_later(Duration::from_millis(1), |reactor| reactor.stop());
+/// event_loop.run()?;
+/// # Ok::<(), net_reactor::LoopError>(())
+/// ```
+#[derive(Debug)]
+pub struct EventLoop {
+    driven: Box<dyn Driven>,
+    handle: LoopHandle,
+    signals: Option<SignalWatch>,
+}
+
+/// Limits of a loop.
+///
+/// | setting | default | what happens there |
+/// |---|---|---|
+/// | `drain` | 10 s from `stop` | open connections are aborted |
+/// | `inbox_tasks_max` | 1,048,576 posts waiting | posts are refused with `Full` |
+/// | `inbox_bytes_max` | 64 MiB of posted bytes waiting | posts are refused with `Full` |
+#[derive(Debug, Clone)]
+pub struct LoopConfig {
+    drain: Duration,
+    inbox: InboxLimits,
+}
+
+impl Default for LoopConfig {
+    fn default() -> Self {
+        Self { drain: Duration::from_secs(10), inbox: InboxLimits::default() }
+    }
+}
+
+impl LoopConfig {
+    /// Sets how long a graceful stop waits for connections to finish.
+    #[must_use]
+    pub fn drain(mut self, time: Duration) -> Self {
+        self.drain = time;
+        self
+    }
+
+    /// Sets how many posts may wait for the loop.
+    #[must_use]
+    pub fn inbox_tasks_max(mut self, tasks: usize) -> Self {
+        self.inbox.tasks_max = tasks;
+        self
+    }
+
+    /// Sets how many posted bytes may wait for the loop.
+    #[must_use]
+    pub fn inbox_bytes_max(mut self, bytes: usize) -> Self {
+        self.inbox.bytes_max = bytes;
+        self
+    }
+}
+
+/// Counters of a loop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoopStats {
+    /// Turns since the loop was made.
+    pub turns: u64,
+    /// Turns that woke up and found nothing to do.
+    pub idle_turns: u64,
+    /// Times that the loop was found spinning: 1,000 idle turns in a row.
+    pub spins: u64,
+    /// Reports of the kernel that named a socket that was closed by then.
+    pub stale_events: u64,
+    /// Connections in every state.
+    pub connections: usize,
+    /// Peers accepted.
+    pub accepted: u64,
+    /// Connections that this loop opened itself.
+    pub connected: u64,
+    /// Connections whose end was told.
+    pub closed: u64,
+    /// Failed attempts to accept.
+    pub accept_errors: u64,
+    /// Peers that were accepted and closed at once for lack of descriptors.
+    pub turned_away: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Timers that are set.
+    pub timers: usize,
+}
+
+/// The kernel refused what a loop needs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoopError {
+    /// The loop could not be made: no descriptors, or no memory.
+    Start {
+        /// What the system call said.
+        source: io::Error,
+    },
+    /// Waiting for events failed.
+    Wait {
+        /// What the system call said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for LoopError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start { .. } => "cannot make the event loop",
+            Self::Wait { .. } => "cannot wait for events",
+        })
+    }
+}
+
+impl Error for LoopError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Start { source } | Self::Wait { source } => Some(source),
+        }
+    }
+}
+
+impl EventLoop {
+    /// Makes a loop with default limits.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Start`] when the kernel refuses the descriptors that a loop needs.
+    pub fn new() -> Result<Self, LoopError> {
+        Self::with_config(LoopConfig::default())
+    }
+
+    /// Makes a loop.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Start`] when the kernel refuses the descriptors that a loop needs.
+    pub fn with_config(config: LoopConfig) -> Result<Self, LoopError> {
+        let native = Native::new().map_err(|source| LoopError::Start { source })?;
+        Ok(Self::on(native, config))
+    }
+
+    /// Makes a loop on any kernel.
+    pub(crate) fn on<S: Sys + fmt::Debug>(sys: S, config: LoopConfig) -> Self
+    where
+        Readiness<S>: fmt::Debug,
+    {
+        static NEXT_ID: AtomicU32 = AtomicU32::new(0);
+        let id = LoopId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
+        let engine = Readiness::new(sys);
+        let shared = Arc::new(Shared::new(id, engine.waker(), config.inbox));
+        let core = Core::new(engine.now(), shared, config.drain);
+        let handle = core.handle();
+        let dispatcher = Dispatcher { engine, core, progress: false };
+        let driven = Box::new(Looper { dispatcher, monitor: Monitor::default() });
+        Self { driven, handle, signals: None }
+    }
+
+    /// Returns a handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> LoopHandle {
+        self.handle.clone()
+    }
+
+    /// Returns the loop as callbacks see it, to set it up before it runs.
+    pub fn reactor(&mut self) -> Reactor<'_> {
+        self.driven.reactor()
+    }
+
+    /// Runs until the loop is stopped, by [`LoopHandle::stop`], [`Reactor::stop`] or a signal.
+    ///
+    /// A stop that was asked for before makes it return after the graceful steps. After a stop the
+    /// loop can be run again: timers, tasks and connections that were added meanwhile are served
+    /// then.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Wait`] when the kernel refuses to wait, which leaves the loop as it is.
+    pub fn run(&mut self) -> Result<Stopped, LoopError> {
+        let _in_loop = InLoop::enter(self.handle.shared.id);
+        loop {
+            self.driven.turn(None)?;
+            if let Some(stopped) = self.driven.take_stopped() {
+                return Ok(stopped);
+            }
+        }
+    }
+
+    /// Runs one turn, which sleeps for at most `limit` (`None`: until there is something to do).
+    ///
+    /// For programs that have a main loop of their own. Returns how the loop stopped, if it did.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopError::Wait`] when the kernel refuses to wait.
+    pub fn turn(&mut self, limit: Option<Duration>) -> Result<Option<Stopped>, LoopError> {
+        let _in_loop = InLoop::enter(self.handle.shared.id);
+        self.driven.turn(limit)?;
+        Ok(self.driven.take_stopped())
+    }
+
+    /// Stops the loop gracefully on SIGINT and SIGTERM; a second signal stops it at once.
+    ///
+    /// # Errors
+    ///
+    /// When the handlers cannot be installed.
+    ///
+    /// # Platform
+    ///
+    /// Unix.
+    pub fn stop_on_signals(&mut self) -> io::Result<()> {
+        let handle = self.handle();
+        let mut signals_seen = 0;
+        self.signals = Some(SignalWatch::start(move |signal| {
+            signals_seen += 1;
+            tracing::info!(signal, "a signal asks the loop to stop");
+            if signals_seen == 1 { handle.stop() } else { handle.stop_now() }
+        })?);
+        Ok(())
+    }
+
+    /// Returns the loop's counters.
+    #[must_use]
+    pub fn stats(&self) -> LoopStats {
+        self.driven.stats()
+    }
+}
+
+impl Drop for EventLoop {
+    fn drop(&mut self) {
+        // Posts are refused from now on; what was queued is dropped here, on the loop's thread.
+        drop(self.handle.shared.inbox.close());
+    }
+}
+
+/// A turn that took at least this long was no spinning: 1 ms.
+const SLEEP_MIN: Duration = Duration::from_millis(1);
+
+/// A loop whose engine is forgotten.
+trait Driven: fmt::Debug {
+    fn turn(&mut self, limit: Option<Duration>) -> Result<(), LoopError>;
+    fn take_stopped(&mut self) -> Option<Stopped>;
+    fn reactor(&mut self) -> Reactor<'_>;
+    fn stats(&self) -> LoopStats;
+}
+
+#[derive(Debug)]
+struct Looper<E: Engine> {
+    dispatcher: Dispatcher<E>,
+    monitor: Monitor<crate::sys::Token>,
+}
+
+impl<E: Engine + fmt::Debug> Driven for Looper<E> {
+    fn turn(&mut self, limit: Option<Duration>) -> Result<(), LoopError> {
+        let before = self.dispatcher.engine.now();
+        turn(&mut self.dispatcher, limit).map_err(|source| LoopError::Wait { source })?;
+        // Who asked for a turn without sleep gets one; it is the loop's own haste that is a fault.
+        let slept =
+            limit == Some(Duration::ZERO) || self.dispatcher.core.net.now - before >= SLEEP_MIN;
+        let source = self.dispatcher.engine.last_report();
+        let progress = self.dispatcher.made_progress();
+        if let Some(spin) = self.monitor.turn_ended(progress, slept, source) {
+            tracing::warn!(?spin, "the loop wakes up again and again and finds nothing to do");
+        }
+        Ok(())
+    }
+
+    fn take_stopped(&mut self) -> Option<Stopped> {
+        let StopState::Over(stopped) = self.dispatcher.core.stop else { return None };
+        self.dispatcher.core.stop = StopState::Running;
+        self.dispatcher.core.shared.clear_stop_request();
+        Some(stopped)
+    }
+
+    fn reactor(&mut self) -> Reactor<'_> {
+        self.dispatcher.core.net.now = self.dispatcher.engine.now();
+        self.dispatcher.reactor()
+    }
+
+    fn stats(&self) -> LoopStats {
+        let Dispatcher { engine, core, .. } = &self.dispatcher;
+        let net = core.net.stats;
+        let turns = self.monitor.counters();
+        LoopStats {
+            turns: turns.turns,
+            idle_turns: turns.idle_turns,
+            spins: turns.spins,
+            stale_events: engine.stale_events(),
+            connections: core.net.conns_len(),
+            accepted: net.accepted,
+            connected: net.connected,
+            closed: net.closed,
+            accept_errors: net.accept_errors,
+            turned_away: net.turned_away,
+            bytes_in: net.bytes_in,
+            bytes_out: net.bytes_out,
+            timers: core.net.timers.len(),
+        }
+    }
+}

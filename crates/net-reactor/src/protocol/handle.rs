@@ -1,0 +1,311 @@
+//! Handles: what other threads may hold of a loop.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+use super::task::RemoteCall;
+use super::{Message, Reactor, Task};
+use crate::base::{ConnId, LoopId};
+use crate::event_loop::{Inbox, InboxLimits, RefusedReason};
+use crate::sys::Wake;
+
+thread_local! {
+    /// The loop that runs on this thread.
+    static CURRENT: Cell<Option<LoopId>> = const { Cell::new(None) };
+}
+
+/// What a loop shares with its handles.
+pub(crate) struct Shared {
+    pub(crate) id: LoopId,
+    pub(crate) inbox: Inbox<Task>,
+    waker: Arc<dyn Wake>,
+    stop: AtomicU8,
+    /// Connections on this loop, for those who spread them.
+    pub(crate) connections: AtomicUsize,
+}
+
+/// How a loop was asked to stop; a later, stronger request wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StopRequest {
+    None = 0,
+    Graceful = 1,
+    Now = 2,
+}
+
+impl Shared {
+    pub(crate) fn new(id: LoopId, waker: Arc<dyn Wake>, limits: InboxLimits) -> Self {
+        Self {
+            id,
+            inbox: Inbox::new(limits),
+            waker,
+            stop: AtomicU8::new(StopRequest::None as u8),
+            connections: AtomicUsize::new(0),
+        }
+    }
+
+    fn post(&self, task: Task, bytes: usize) -> Result<(), (Task, PostRefused)> {
+        match self.inbox.post(task, bytes) {
+            Ok(wake) => {
+                if wake {
+                    self.waker.wake();
+                }
+                Ok(())
+            }
+            Err(refused) => {
+                let reason = match refused.reason {
+                    RefusedReason::Full => PostRefused::Full,
+                    RefusedReason::Closed => PostRefused::LoopGone,
+                };
+                Err((refused.task, reason))
+            }
+        }
+    }
+
+    pub(crate) fn request_stop(&self, request: StopRequest) {
+        self.stop.fetch_max(request as u8, Ordering::SeqCst);
+        // Told through the inbox's own protocol, so that the request cannot slip in between the
+        // last look at the flag and the sleep.
+        if self.inbox.sleep_state().notify() {
+            self.waker.wake();
+        }
+    }
+
+    pub(crate) fn stop_request(&self) -> StopRequest {
+        match self.stop.load(Ordering::SeqCst) {
+            0 => StopRequest::None,
+            1 => StopRequest::Graceful,
+            _ => StopRequest::Now,
+        }
+    }
+
+    pub(crate) fn clear_stop_request(&self) {
+        self.stop.store(StopRequest::None as u8, Ordering::SeqCst);
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Marks this thread as the loop's for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct InLoop {
+    outer: Option<LoopId>,
+}
+
+impl InLoop {
+    pub(crate) fn enter(id: LoopId) -> Self {
+        Self { outer: CURRENT.replace(Some(id)) }
+    }
+}
+
+impl Drop for InLoop {
+    fn drop(&mut self) {
+        CURRENT.set(self.outer);
+    }
+}
+
+/// Why a post was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PostRefused {
+    /// The loop's inbox is at its limit ([`LoopConfig`](crate::LoopConfig)): try again later.
+    Full,
+    /// The loop was dropped.
+    LoopGone,
+}
+
+/// A post was refused; the value is given back.
+#[expect(clippy::exhaustive_structs, reason = "made to be taken apart")]
+pub struct PostError<T> {
+    /// What was to be posted.
+    pub value: T,
+    /// Why it was refused.
+    pub reason: PostRefused,
+}
+
+impl<T> fmt::Debug for PostError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostError").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for PostError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.reason {
+            PostRefused::Full => "the loop's inbox is full",
+            PostRefused::LoopGone => "the loop is gone",
+        })
+    }
+}
+
+impl<T> Error for PostError<T> {}
+
+/// A loop, seen from any thread.
+///
+/// It keeps nothing alive: when the loop is dropped, posts are refused and give their value back.
+/// What is posted before `run` waits for it. The order of posts from one thread is kept.
+#[derive(Clone)]
+pub struct LoopHandle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl LoopHandle {
+    /// Runs `call` on the loop, in its next turn.
+    ///
+    /// It is always queued, also on the loop's own thread: a call never runs within another one.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] gives the call back when the inbox is full or the loop is gone.
+    pub fn run_in_loop(
+        &self,
+        call: impl FnOnce(&mut Reactor<'_>) + Send + 'static,
+    ) -> Result<(), PostError<RemoteCall>> {
+        self.post_call(Box::new(call))
+    }
+
+    fn post_call(&self, call: RemoteCall) -> Result<(), PostError<RemoteCall>> {
+        self.shared.post(Task::Run(call), 0).map_err(|(task, reason)| match task {
+            Task::Run(value) => PostError { value, reason },
+            other => unreachable!("invariant: a refused task is the posted one, not {other:?}"),
+        })
+    }
+
+    /// Sends `bytes` to every connection that the loop has accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] gives the bytes back when the inbox is full or the loop is gone.
+    pub fn broadcast(&self, bytes: impl Into<Bytes>) -> Result<(), PostError<Bytes>> {
+        let bytes = bytes.into();
+        let len = bytes.len();
+        self.shared.post(Task::Broadcast(bytes), len).map_err(|(task, reason)| match task {
+            Task::Broadcast(value) => PostError { value, reason },
+            other => unreachable!("invariant: a refused task is the posted one, not {other:?}"),
+        })
+    }
+
+    /// Stops the loop gracefully.
+    ///
+    /// Listeners close, handlers are told with [`on_stop`](crate::Protocol::on_stop), queued
+    /// output is sent; what is not finished by the loop's
+    /// [`drain`](crate::LoopConfig::drain) deadline is aborted. Before `run` it makes the next
+    /// `run` do that at once. On a loop that is gone it does nothing.
+    pub fn stop(&self) {
+        self.shared.request_stop(StopRequest::Graceful);
+    }
+
+    /// Stops the loop at the end of its turn; open connections are aborted.
+    pub fn stop_now(&self) {
+        self.shared.request_stop(StopRequest::Now);
+    }
+
+    /// Whether the calling thread is running this loop.
+    #[must_use]
+    pub fn is_in_loop(&self) -> bool {
+        CURRENT.get() == Some(self.shared.id)
+    }
+
+    /// Returns how many connections the loop holds, about.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn post(&self, task: Task) -> Result<(), (Task, PostRefused)> {
+        self.shared.post(task, 0)
+    }
+}
+
+impl fmt::Debug for LoopHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LoopHandle({})", self.shared.id.0)
+    }
+}
+
+/// A connection, seen from any thread.
+///
+/// When the connection has ended, what still arrives for it is dropped: the handle cannot know,
+/// because the end may be on its way.
+#[derive(Clone)]
+pub struct ConnHandle {
+    pub(crate) id: ConnId,
+    pub(crate) owner: LoopHandle,
+}
+
+impl ConnHandle {
+    /// Returns the connection's id.
+    #[must_use]
+    pub fn id(&self) -> ConnId {
+        self.id
+    }
+
+    /// Returns the loop that owns the connection.
+    #[must_use]
+    pub fn event_loop(&self) -> &LoopHandle {
+        &self.owner
+    }
+
+    /// Sends `bytes`; sends from one thread keep their order, and none is ever split by another.
+    ///
+    /// The bytes count against the loop's inbox limit until the loop takes them, and against the
+    /// connection's own limits from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] gives the bytes back when the inbox is full or the loop is gone.
+    pub fn send(&self, bytes: impl Into<Bytes>) -> Result<(), PostError<Bytes>> {
+        let bytes = bytes.into();
+        let (len, conn) = (bytes.len(), self.id);
+        self.owner.shared.post(Task::Send { conn, bytes }, len).map_err(|(task, reason)| match task
+        {
+            Task::Send { bytes: value, .. } => PostError { value, reason },
+            other => unreachable!("invariant: a refused task is the posted one, not {other:?}"),
+        })
+    }
+
+    /// Sends a message to the connection's [`on_message`](crate::Protocol::on_message).
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] gives the message back when the inbox is full or the loop is gone.
+    pub fn message<M: Send + 'static>(&self, message: M) -> Result<(), PostError<Message>> {
+        let task = Task::Message { conn: self.id, message: Box::new(message) };
+        self.owner.shared.post(task, 0).map_err(|(task, reason)| match task {
+            Task::Message { message: value, .. } => PostError { value, reason },
+            other => unreachable!("invariant: a refused task is the posted one, not {other:?}"),
+        })
+    }
+
+    /// Closes the connection gracefully, after what was sent before.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] when the inbox is full or the loop is gone.
+    pub fn close(&self) -> Result<(), PostError<()>> {
+        self.owner.post(Task::Close(self.id)).map_err(|(_, reason)| PostError { value: (), reason })
+    }
+
+    /// Resets the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] when the inbox is full or the loop is gone.
+    pub fn abort(&self) -> Result<(), PostError<()>> {
+        self.owner.post(Task::Abort(self.id)).map_err(|(_, reason)| PostError { value: (), reason })
+    }
+}
+
+impl fmt::Debug for ConnHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnHandle({})", self.id)
+    }
+}

@@ -1,0 +1,37 @@
+//! What a user writes, and what calls it.
+//!
+//! [`Protocol`] is the user's side of one connection. The dispatcher takes a handler out of its
+//! slot, calls it with `&mut` access to everything else, and puts it back; so there is no
+//! `RefCell`, no lock, and no callback within a callback.
+//!
+//! This layer knows handlers, closures and tasks. It does not know servers.
+
+mod callbacks;
+mod calls;
+mod conn;
+mod core;
+mod dispatcher;
+mod event_loop;
+mod failure;
+mod handle;
+mod handlers;
+mod input;
+mod reactor;
+mod stopping;
+mod task;
+mod turning;
+
+pub use self::callbacks::{Eof, Message, Protocol, Tag};
+pub use self::calls::Tick;
+pub use self::conn::Conn;
+pub(crate) use self::core::SpreadTo;
+pub use self::event_loop::{EventLoop, LoopConfig, LoopError, LoopStats};
+pub use self::failure::{Failure, Flow};
+pub use self::handle::{ConnHandle, LoopHandle, PostError, PostRefused};
+pub(crate) use self::handlers::Factory;
+pub use self::handlers::{IntoHandler, Peer};
+pub use self::input::{Input, TooLong};
+pub use self::reactor::Reactor;
+pub use self::stopping::Stopped;
+pub(crate) use self::task::Task;
+pub use self::task::{QueueFull, RemoteCall, WorkError};

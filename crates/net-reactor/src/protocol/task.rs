@@ -1,0 +1,130 @@
+//! Work that waits for its place in a turn.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::{Message, Reactor};
+use crate::base::{ConnId, Key};
+use crate::driver::Handover;
+
+/// A function posted from another thread; see [`LoopHandle::run_in_loop`](crate::LoopHandle).
+pub type RemoteCall = Box<dyn FnOnce(&mut Reactor<'_>) + Send>;
+
+/// A function that stays on its loop.
+pub(crate) type LocalCall = Box<dyn FnOnce(&mut Reactor<'_>)>;
+
+/// What happens on the loop with the result of a blocking job.
+pub(crate) type Continuation = Box<dyn FnOnce(&mut Reactor<'_>, WorkResult)>;
+
+/// The outcome of a blocking job, its type forgotten on the way between the threads.
+pub(crate) type WorkResult = Result<Box<dyn Any + Send>, WorkError>;
+
+/// What other threads ask of a loop.
+pub(crate) enum Task {
+    Run(RemoteCall),
+    Send {
+        conn: ConnId,
+        bytes: Bytes,
+    },
+    Message {
+        conn: ConnId,
+        message: Message,
+    },
+    Close(ConnId),
+    Abort(ConnId),
+    Broadcast(Bytes),
+    /// A socket that another loop accepted for the listener of this one.
+    Adopt {
+        listener: Key,
+        socket: Handover,
+        peer: SocketAddr,
+    },
+    /// A blocking job is done.
+    Finished {
+        job: Key,
+        result: WorkResult,
+    },
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Run(_) => "Run",
+            Self::Send { .. } => "Send",
+            Self::Message { .. } => "Message",
+            Self::Close(_) => "Close",
+            Self::Abort(_) => "Abort",
+            Self::Broadcast(_) => "Broadcast",
+            Self::Adopt { .. } => "Adopt",
+            Self::Finished { .. } => "Finished",
+        })
+    }
+}
+
+/// What a loop keeps for its own next turn.
+pub(crate) enum LocalTask {
+    Run(LocalCall),
+    Message {
+        conn: Key,
+        message: Message,
+    },
+    /// Reading was resumed while input waited.
+    InputWaits(Key),
+}
+
+impl fmt::Debug for LocalTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Run(_) => "Run",
+            Self::Message { .. } => "Message",
+            Self::InputWaits(_) => "InputWaits",
+        })
+    }
+}
+
+/// Why a blocking job has no result.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WorkError {
+    /// The job panicked.
+    Panicked {
+        /// The message of the panic, if it had one.
+        message: String,
+    },
+}
+
+impl fmt::Display for WorkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked { message } => write!(f, "the blocking job panicked: {message}"),
+        }
+    }
+}
+
+impl Error for WorkError {}
+
+/// The queue of blocking jobs is full; nothing was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueFull;
+
+impl fmt::Display for QueueFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the queue of blocking jobs is full")
+    }
+}
+
+impl Error for QueueFull {}
+
+/// Returns what a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,250 @@
+//! The stages of a turn, and what the loop does in them.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::core::{Core, SpreadTo};
+use super::dispatcher::Dispatcher;
+use super::handle::StopRequest;
+use super::stopping::{StopState, Stopped};
+use super::task::LocalTask;
+use super::{Conn, Task};
+use crate::base::Key;
+use crate::driver::{Engine, Handover};
+use crate::event_loop::{SleepState, Stages};
+use crate::net::{CloseReason, Due, Phase};
+
+/// The most tasks that one turn runs; more wait for the next, so that sockets and timers get
+/// their share under any flood of posts.
+const TASKS_PER_TURN: usize = 4096;
+
+impl<E: Engine> Stages for Dispatcher<E> {
+    fn patience(&self) -> Option<Duration> {
+        let stop_waits = match (self.core.shared.stop_request(), self.core.stop) {
+            (StopRequest::None, _) | (StopRequest::Graceful, StopState::Draining { .. }) => false,
+            (StopRequest::Graceful | StopRequest::Now, _) => true,
+        };
+        if stop_waits || self.core.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = self.core.net.timers.next_deadline()?;
+        Some(deadline - self.engine.now())
+    }
+
+    fn sleep_state(&self) -> &SleepState {
+        self.core.shared.inbox.sleep_state()
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.progress = false;
+        self.engine.wait(timeout)
+    }
+
+    fn read_clock(&mut self) {
+        self.core.net.now = self.engine.now();
+    }
+
+    fn deliver_events(&mut self) {
+        // What calls from outside the turn have caused comes first.
+        self.follow_up();
+        while let Some(event) = self.engine.next() {
+            self.on_event(event);
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        self.core.net.timers.expire(self.core.net.now);
+        while let Some((due, at)) = self.core.net.timers.pop_due() {
+            self.on_due(due, at);
+        }
+    }
+
+    fn run_tasks(&mut self) {
+        self.core.take_posts();
+        for _ in 0..self.core.local.len().min(TASKS_PER_TURN) {
+            if let Some(task) = self.core.local.pop_front() {
+                self.run_local(task);
+            }
+        }
+        for _ in 0..self.core.remote.len().min(TASKS_PER_TURN) {
+            if let Some(task) = self.core.remote.pop_front() {
+                self.run_remote(task);
+            }
+        }
+        self.advance_stop();
+    }
+
+    fn flush(&mut self) {
+        self.progress |= self.core.net.has_dirty();
+        self.core.net.flush_dirty(&mut self.engine);
+        self.follow_up();
+    }
+
+    fn release(&mut self) {
+        self.core.net.wake_resting_listeners(&mut self.engine);
+        if matches!(self.core.stop, StopState::Draining { .. }) && self.core.net.conns_len() == 0 {
+            self.end_drain();
+        }
+    }
+
+    fn made_progress(&self) -> bool {
+        self.progress
+    }
+}
+
+impl<E: Engine> Dispatcher<E> {
+    fn run_local(&mut self, task: LocalTask) {
+        self.progress = true;
+        match task {
+            LocalTask::Run(call) => {
+                self.run(call);
+            }
+            LocalTask::Message { conn, message } => {
+                self.call(conn, |handler, conn| handler.on_message(conn, message));
+            }
+            LocalTask::InputWaits(key) => self.deliver_waiting(key),
+        }
+        self.follow_up();
+    }
+
+    fn run_remote(&mut self, task: Task) {
+        self.progress = true;
+        let Self { engine, core, .. } = self;
+        match task {
+            Task::Run(call) => {
+                self.run(call);
+            }
+            Task::Send { conn, bytes } => {
+                if let Some(key) = core.conn_key(conn) {
+                    // A connection that is closing has no use for it, and its owner will be told.
+                    let _ = core.net.write_shared(key, bytes, engine);
+                }
+            }
+            Task::Message { conn, message } => {
+                if let Some(key) = core.conn_key(conn) {
+                    self.call(key, |handler, conn| handler.on_message(conn, message));
+                }
+            }
+            Task::Close(conn) => {
+                if let Some(key) = core.conn_key(conn) {
+                    core.net.close(key, CloseReason::Closed, engine);
+                }
+            }
+            Task::Abort(conn) => {
+                if let Some(key) = core.conn_key(conn) {
+                    core.net.abort(key, CloseReason::Aborted, engine);
+                }
+            }
+            Task::Broadcast(bytes) => {
+                self.reactor().broadcast(bytes);
+            }
+            Task::Adopt { listener, socket, peer } => {
+                self.admit(listener, peer, |engine, key| engine.adopt_handover(key, socket));
+            }
+            Task::Finished { job, result } => {
+                if let Some(pending) = core.jobs.remove(job) {
+                    self.run(|reactor| (pending.then)(reactor, result));
+                }
+            }
+        }
+        self.follow_up();
+    }
+
+    /// Hands an accepted socket to another loop; the peer is dropped if that is gone.
+    pub(super) fn hand_over(
+        &mut self,
+        target: &SpreadTo,
+        socket: Handover,
+        peer: std::net::SocketAddr,
+    ) {
+        let task = Task::Adopt { listener: target.listener, socket, peer };
+        if let Err((_, reason)) = target.owner.post(task) {
+            tracing::warn!(%peer, ?reason, "cannot hand a connection over");
+        }
+    }
+
+    /// Takes the next step of stopping, if one was asked for.
+    fn advance_stop(&mut self) {
+        match (self.core.shared.stop_request(), self.core.stop) {
+            (StopRequest::None, _) | (StopRequest::Graceful, StopState::Draining { .. }) => {}
+            (StopRequest::Graceful, StopState::Running) => self.begin_drain(),
+            (StopRequest::Now, StopState::Running) => {
+                self.begin_drain();
+                self.end_drain();
+            }
+            (StopRequest::Now, StopState::Draining { .. }) => self.end_drain(),
+            (_, StopState::Over(_)) => {}
+        }
+    }
+
+    fn begin_drain(&mut self) {
+        tracing::debug!(connections = self.core.net.conns_len(), "stopping");
+        let deadline = self.core.net.timers.arm(self.core.net.now + self.core.drain, Due::Drain);
+        self.core.stop = StopState::Draining { deadline };
+        for key in self.core.net.listener_keys() {
+            self.core.acceptors.take(key);
+            self.core.net.unlisten(key, &mut self.engine);
+        }
+        let (open, connecting): (Vec<_>, Vec<_>) = self
+            .core
+            .net
+            .conns()
+            .filter(|(_, conn)| matches!(conn.phase, Phase::Open | Phase::Connecting))
+            .map(|(key, conn)| (key, conn.phase == Phase::Connecting))
+            .partition(|(_, connecting)| !connecting);
+        for (key, _) in connecting {
+            Conn::new(key, &mut self.core, &mut self.engine).abort();
+        }
+        for (key, _) in open {
+            self.call(key, |handler, conn| handler.on_stop(conn));
+            self.follow_up();
+        }
+    }
+
+    pub(super) fn on_drain_deadline(&mut self) {
+        if matches!(self.core.stop, StopState::Draining { .. }) {
+            self.end_drain();
+        }
+    }
+
+    /// Aborts what is left and ends the run.
+    fn end_drain(&mut self) {
+        if let StopState::Draining { deadline } = self.core.stop {
+            self.core.net.timers.cancel(deadline);
+        }
+        let left: Vec<Key> = self.core.net.conns().map(|(key, _)| key).collect();
+        let mut aborted = 0;
+        for key in left {
+            let alive = self.core.net.conn(key).is_some_and(|conn| conn.phase != Phase::Closed);
+            aborted += usize::from(alive);
+            self.core.net.abort(key, CloseReason::LoopStopped, &mut self.engine);
+        }
+        self.core.stop = StopState::Over(Stopped { aborted });
+        self.follow_up();
+    }
+}
+
+impl Core {
+    /// Takes over what other threads have posted.
+    fn take_posts(&mut self) {
+        self.shared.inbox.drain(&mut self.posted);
+        self.remote.extend(self.posted.drain(..));
+    }
+
+    /// Returns the loop that should take a listener's next peer, or `None` for this one.
+    pub(super) fn least_loaded(&self, listener: Key) -> Option<SpreadTo> {
+        let spread = &self.acceptors.get(listener)?.spread;
+        let least = spread.iter().min_by_key(|target| target.owner.connections())?;
+        let own = self.shared.connections.load(Ordering::Relaxed);
+        (least.owner.connections() < own).then(|| least.clone())
+    }
+
+    pub(super) fn count_connection(&self) {
+        self.shared.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn uncount_connection(&self) {
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

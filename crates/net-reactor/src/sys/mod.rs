@@ -1,0 +1,156 @@
+//! The seam to the kernel.
+//!
+//! Everything the loop wants from the world passes through one trait, [`Sys`]: sockets, readiness,
+//! wake-up, the monotonic clock, name resolution, and threads for blocking work. It is written
+//! twice: [`native`] over `mio` and `socket2`, and [`memory`] as a kernel in plain memory with a
+//! manual clock. Code above this layer cannot tell which one it runs on.
+//!
+//! This layer knows descriptors and readiness. It does not know what a connection is.
+
+pub(crate) mod native;
+mod options;
+mod token;
+mod workers;
+
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use options::{KeepAlive, ListenOptions};
+pub(crate) use options::{SocketOption, StreamAddresses};
+pub(crate) use token::{Kind, Token};
+pub(crate) use workers::{Job, Workers};
+
+use crate::base::{Instant, Key};
+
+/// What the kernel reports about one registered socket.
+///
+/// Reports are edges: a flag is set when something changed, not while it stays so. They may be
+/// spurious, merged, or late; they may name a socket that is closed by now. The one guarantee is
+/// that a change after the last fruitless call is reported again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    pub(crate) token: Token,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The peer sent FIN, or both directions are closed: reading will reach the end.
+    pub(crate) hang_up: bool,
+    /// The socket carries an error.
+    pub(crate) failed: bool,
+}
+
+/// How a socket is given back to the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CloseHow {
+    /// `close(2)`: FIN, unless one was sent already or input is left unread.
+    Fin,
+    /// RST: whatever is still in the kernel's buffers is dropped on both sides.
+    Reset,
+}
+
+/// The answer to one [`Sys::resolve`].
+#[derive(Debug)]
+pub(crate) struct Resolution {
+    pub(crate) query: Key,
+    pub(crate) outcome: io::Result<Vec<IpAddr>>,
+}
+
+/// Ends a loop's sleep from any thread.
+pub(crate) trait Wake: Send + Sync {
+    /// Makes the current or next [`Sys::wait`] return at once.
+    fn wake(&self);
+}
+
+/// The kernel, as one loop uses it.
+///
+/// Guarantees that hold for every implementation (the conformance suite states them as tests):
+///
+/// - no call blocks, except [`wait`](Self::wait) for at most its timeout;
+/// - `EINTR` never leaves this layer;
+/// - a closed socket is forgotten: its token is never reported by a later `wait`;
+/// - the clock never goes backwards.
+pub(crate) trait Sys: 'static {
+    type Listener: 'static;
+    type Stream: Send + 'static;
+
+    /// Reads the monotonic clock.
+    fn now(&self) -> Instant;
+
+    /// Returns the thing that ends this kernel's sleep.
+    fn waker(&self) -> Arc<dyn Wake>;
+
+    /// Sleeps until a socket is ready, a wake-up, or the timeout, and appends what is ready.
+    ///
+    /// `None` sleeps without limit. An early return with nothing to report is allowed.
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Readiness>) -> io::Result<()>;
+
+    /// Binds, listens and registers a listening socket; returns it with its bound address.
+    fn listen(
+        &mut self,
+        token: Token,
+        address: SocketAddr,
+        options: &ListenOptions,
+    ) -> io::Result<(Self::Listener, SocketAddr)>;
+
+    /// Takes one pending connection; [`io::ErrorKind::WouldBlock`] when there is none.
+    ///
+    /// The new socket is not registered: [`register`](Self::register) does that.
+    fn accept(&mut self, listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)>;
+
+    /// Frees the reserve descriptor, accepts one pending peer and closes it, and takes the reserve
+    /// back.
+    ///
+    /// Returns whether a peer was turned away. This is the answer to a full descriptor table: the
+    /// peer learns at once instead of hanging in the backlog.
+    fn turn_away(&mut self, listener: &Self::Listener) -> io::Result<bool>;
+
+    fn close_listener(&mut self, listener: Self::Listener);
+
+    /// Starts a connection and registers its socket. The outcome is reported as writability.
+    fn connect(
+        &mut self,
+        token: Token,
+        peer: SocketAddr,
+        bind: Option<SocketAddr>,
+    ) -> io::Result<Self::Stream>;
+
+    /// Takes the outcome of a started connection: both addresses, or why it failed.
+    ///
+    /// [`io::ErrorKind::NotConnected`] means that it is still on its way.
+    fn connected(&mut self, stream: &Self::Stream) -> io::Result<StreamAddresses>;
+
+    fn register(&mut self, token: Token, stream: &mut Self::Stream) -> io::Result<()>;
+
+    fn receive(&mut self, stream: &mut Self::Stream, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Sends from the front of `slices`; may take fewer bytes than offered.
+    ///
+    /// Takes fewer only when the kernel's buffer is full, so that a report of writability follows.
+    fn send(&mut self, stream: &mut Self::Stream, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Takes the pending error of a socket.
+    fn take_error(&mut self, stream: &Self::Stream) -> io::Result<Option<io::Error>>;
+
+    fn shutdown_write(&mut self, stream: &Self::Stream) -> io::Result<()>;
+
+    fn set_option(&mut self, stream: &Self::Stream, option: SocketOption) -> io::Result<()>;
+
+    fn local_address(&self, stream: &Self::Stream) -> io::Result<SocketAddr>;
+
+    fn close(&mut self, stream: Self::Stream, how: CloseHow);
+
+    /// Starts to resolve a host name. The answer comes from [`resolved`](Self::resolved) after a
+    /// later [`wait`](Self::wait); there is exactly one for each query.
+    fn resolve(&mut self, query: Key, host: &str);
+
+    /// Takes the next answer of [`resolve`](Self::resolve).
+    fn resolved(&mut self) -> Option<Resolution>;
+
+    /// Runs a blocking job off the loop's thread.
+    ///
+    /// # Errors
+    ///
+    /// Gives the job back when the bounded queue of the worker threads is full.
+    fn offload(&mut self, job: Job) -> Result<(), Job>;
+}

@@ -1,0 +1,229 @@
+//! The real kernel, over `mio` (readiness, wake-up) and `socket2` (socket options).
+
+mod reserve;
+mod resolver;
+mod sockets;
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+
+use self::reserve::Reserve;
+use self::resolver::Resolver;
+use super::{
+    CloseHow, Job, ListenOptions, Readiness, Resolution, SocketOption, StreamAddresses, Sys, Token,
+    Wake, Workers,
+};
+use crate::base::{Instant, Key};
+
+/// How many readiness reports one wait takes from the kernel.
+const EVENTS_PER_WAIT_MAX: usize = 1024;
+
+/// The word that marks a wake-up. No socket can have it: its slot index would be out of range.
+const WAKE_WORD: usize = usize::MAX;
+
+/// The kernel of this machine.
+#[derive(Debug)]
+pub(crate) struct Native {
+    poll: mio::Poll,
+    events: mio::Events,
+    waker: Arc<NativeWaker>,
+    origin: std::time::Instant,
+    reserve: Reserve,
+    workers: Workers,
+    resolver: Resolver,
+}
+
+impl Native {
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), mio::Token(WAKE_WORD))?;
+        let waker = Arc::new(NativeWaker(waker));
+        Ok(Self {
+            poll,
+            events: mio::Events::with_capacity(EVENTS_PER_WAIT_MAX),
+            resolver: Resolver::new(Arc::clone(&waker)),
+            waker,
+            origin: clock(),
+            reserve: Reserve::take(),
+            workers: Workers::default(),
+        })
+    }
+}
+
+/// Reads the machine's monotonic clock. Nothing else in the library does.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+fn clock() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+#[derive(Debug)]
+struct NativeWaker(mio::Waker);
+
+impl Wake for NativeWaker {
+    fn wake(&self) {
+        // The eventfd can only fail when the loop's descriptors are gone, and then nobody sleeps.
+        if let Err(error) = self.0.wake() {
+            tracing::warn!(%error, "cannot wake the loop");
+        }
+    }
+}
+
+fn interests() -> mio::Interest {
+    mio::Interest::READABLE | mio::Interest::WRITABLE
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "usize has 64 bits; token.rs asserts it")]
+fn kernel_word(token: Token) -> mio::Token {
+    mio::Token(token.to_word() as usize)
+}
+
+/// Repeats a system call that a signal interrupted.
+fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+impl Sys for Native {
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    fn now(&self) -> Instant {
+        Instant::ORIGIN + clock().duration_since(self.origin)
+    }
+
+    fn waker(&self) -> Arc<dyn Wake> {
+        Arc::clone(&self.waker) as Arc<dyn Wake>
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Readiness>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            // The loop works out a new timeout from a new reading of the clock.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        for event in &self.events {
+            if event.token() == mio::Token(WAKE_WORD) {
+                continue;
+            }
+            ready.push(Readiness {
+                token: Token::from_word(event.token().0 as u64),
+                readable: event.is_readable(),
+                writable: event.is_writable(),
+                hang_up: event.is_read_closed(),
+                failed: event.is_error(),
+            });
+        }
+        Ok(())
+    }
+
+    fn listen(
+        &mut self,
+        token: Token,
+        address: SocketAddr,
+        options: &ListenOptions,
+    ) -> io::Result<(TcpListener, SocketAddr)> {
+        let mut listener = sockets::listen(address, options)?;
+        let bound = listener.local_addr()?;
+        self.poll.registry().register(
+            &mut listener,
+            kernel_word(token),
+            mio::Interest::READABLE,
+        )?;
+        Ok((listener, bound))
+    }
+
+    fn accept(&mut self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        retry(|| listener.accept())
+    }
+
+    fn turn_away(&mut self, listener: &TcpListener) -> io::Result<bool> {
+        self.reserve.lend(|| match retry(|| listener.accept()) {
+            Ok(_closed_at_once) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn close_listener(&mut self, mut listener: TcpListener) {
+        // A failure means that the registration is gone, which is what was asked for.
+        let _ = self.poll.registry().deregister(&mut listener);
+    }
+
+    fn connect(
+        &mut self,
+        token: Token,
+        peer: SocketAddr,
+        bind: Option<SocketAddr>,
+    ) -> io::Result<TcpStream> {
+        let mut stream = sockets::connect(peer, bind)?;
+        self.register(token, &mut stream)?;
+        Ok(stream)
+    }
+
+    fn connected(&mut self, stream: &TcpStream) -> io::Result<StreamAddresses> {
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        Ok(StreamAddresses { peer: stream.peer_addr()?, local: stream.local_addr()? })
+    }
+
+    fn register(&mut self, token: Token, stream: &mut TcpStream) -> io::Result<()> {
+        self.poll.registry().register(stream, kernel_word(token), interests())
+    }
+
+    fn receive(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
+        retry(|| stream.read(into))
+    }
+
+    fn send(&mut self, stream: &mut TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
+            [only] => retry(|| stream.write(only)),
+            several => retry(|| stream.write_vectored(several)),
+        }
+    }
+
+    fn take_error(&mut self, stream: &TcpStream) -> io::Result<Option<io::Error>> {
+        stream.take_error()
+    }
+
+    fn shutdown_write(&mut self, stream: &TcpStream) -> io::Result<()> {
+        stream.shutdown(std::net::Shutdown::Write)
+    }
+
+    fn set_option(&mut self, stream: &TcpStream, option: SocketOption) -> io::Result<()> {
+        sockets::set_option(stream, option)
+    }
+
+    fn local_address(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
+        stream.local_addr()
+    }
+
+    fn close(&mut self, mut stream: TcpStream, how: CloseHow) {
+        if how == CloseHow::Reset {
+            sockets::reset_on_close(&stream);
+        }
+        // Deregistered first: a descriptor that a child process inherited keeps its registration
+        // alive beyond the close. A failure means that it was never registered.
+        let _ = self.poll.registry().deregister(&mut stream);
+    }
+
+    fn resolve(&mut self, query: Key, host: &str) {
+        self.resolver.start(query, host);
+    }
+
+    fn resolved(&mut self) -> Option<Resolution> {
+        self.resolver.take_answer()
+    }
+
+    fn offload(&mut self, job: Job) -> Result<(), Job> {
+        self.workers.submit(job)
+    }
+}

@@ -1,0 +1,72 @@
+//! The tag that a kernel event carries.
+
+use crate::base::Key;
+
+/// What kind of socket a token names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Listener,
+    Stream,
+}
+
+/// The identity of a registered socket: its kind, slot and generation.
+///
+/// The kernel carries it as one word and hands it back with each event. A token whose generation
+/// is stale names nothing, so that an event for a closed socket cannot reach the next one.
+///
+/// ```text
+///   63          32 31     30         0
+///   [ generation ][ kind ][   index   ]
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
+    pub(crate) key: Key,
+}
+
+const KIND_BIT: u64 = 1 << 31;
+
+const _: () = assert!(usize::BITS >= 64, "the kernel's tag must hold a 64-bit token");
+
+impl Token {
+    pub(crate) const fn listener(key: Key) -> Self {
+        Self { kind: Kind::Listener, key }
+    }
+
+    pub(crate) const fn stream(key: Key) -> Self {
+        Self { kind: Kind::Stream, key }
+    }
+
+    pub(crate) fn to_word(self) -> u64 {
+        debug_assert!(u64::from(self.key.index) < KIND_BIT, "fewer than 2^31 slots");
+        let kind = match self.kind {
+            Kind::Listener => KIND_BIT,
+            Kind::Stream => 0,
+        };
+        u64::from(self.key.generation) << 32 | kind | u64::from(self.key.index)
+    }
+
+    pub(crate) const fn from_word(word: u64) -> Self {
+        let kind = if word & KIND_BIT == 0 { Kind::Stream } else { Kind::Listener };
+        let key = Key { index: (word & (KIND_BIT - 1)) as u32, generation: (word >> 32) as u32 };
+        Self { kind, key }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_survives_the_way_through_the_kernel() {
+        for key in [
+            Key { index: 0, generation: 0 },
+            Key { index: 7, generation: u32::MAX - 1 },
+            Key { index: (1 << 31) - 1, generation: 3 },
+        ] {
+            for token in [Token::listener(key), Token::stream(key)] {
+                assert_eq!(Token::from_word(token.to_word()), token);
+            }
+        }
+    }
+}
