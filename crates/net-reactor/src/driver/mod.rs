@@ -107,6 +107,13 @@ pub(crate) trait Ops {
         options: &ListenOptions,
     ) -> io::Result<SocketAddr>;
 
+    /// Takes over a listening socket that was made elsewhere.
+    fn adopt_listener(
+        &mut self,
+        listener: Key,
+        socket: std::net::TcpListener,
+    ) -> io::Result<SocketAddr>;
+
     fn unlisten(&mut self, listener: Key);
 
     /// Stops or resumes accepting.

@@ -337,8 +337,17 @@ impl<S: Sys> Ops for Readiness<S> {
         options: &ListenOptions,
     ) -> io::Result<SocketAddr> {
         let (socket, bound) = self.sys.listen(Token::listener(listener), address, options)?;
-        let slot = ListenerSlot { listener: socket, ready: false, resting: false, queued: false };
-        self.listeners.put(listener, slot);
+        self.listeners.put(listener, ListenerSlot::new(socket));
+        Ok(bound)
+    }
+
+    fn adopt_listener(
+        &mut self,
+        listener: Key,
+        socket: std::net::TcpListener,
+    ) -> io::Result<SocketAddr> {
+        let (socket, bound) = self.sys.adopt_listener(Token::listener(listener), socket)?;
+        self.listeners.put(listener, ListenerSlot::new(socket));
         Ok(bound)
     }
 

@@ -50,6 +50,12 @@ pub(super) struct ListenerSlot<L> {
     pub(super) queued: bool,
 }
 
+impl<L> ListenerSlot<L> {
+    pub(super) const fn new(listener: L) -> Self {
+        Self { listener, ready: false, resting: false, queued: false }
+    }
+}
+
 /// Sockets by slot. The slots are dealt out by the layer above; this table only follows.
 #[derive(Debug)]
 pub(super) struct Slots<T> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use bytes::Bytes;
 
@@ -169,6 +169,27 @@ where
     /// when the process is out of descriptors or threads.
     pub fn listen(self, address: impl ToSocketAddrs + fmt::Debug) -> Result<BoundServer, Error> {
         let addresses = resolve(address)?;
+        self.bind(|reactor, options, config| listen_first(reactor, &addresses, options, config))
+    }
+
+    /// Serves on a listening socket that was made elsewhere, such as by a service manager.
+    ///
+    /// The socket's own options stay as they are. With several loops they share it by
+    /// [`Balance::LeastLoaded`], because one socket has one queue.
+    ///
+    /// # Errors
+    ///
+    /// As for [`listen`](Self::listen).
+    pub fn adopt(mut self, socket: TcpListener) -> Result<BoundServer, Error> {
+        self.balance = Balance::LeastLoaded;
+        self.bind(|reactor, _options, config| Ok(reactor.adopt_listener(socket, config.clone())?))
+    }
+
+    /// Makes the loops around a listener that `open` makes on the first one.
+    fn bind(
+        self,
+        open: impl FnOnce(&mut Reactor<'_>, &ListenOptions, &ConnConfig) -> Result<ListenerId, Error>,
+    ) -> Result<BoundServer, Error> {
         let mut event_loop = EventLoop::with_config(self.loop_config.clone())?;
         if self.stop_on_signals {
             event_loop.stop_on_signals().map_err(Error::Signals)?;
@@ -184,9 +205,8 @@ where
             None => Vec::new(),
         };
         let mut reactor = event_loop.reactor();
-        let factory = boxed(self.factory);
-        let listener =
-            listen_first(&mut reactor, &addresses, &options, &self.conn_config, factory)?;
+        let listener = open(&mut reactor, &options, &self.conn_config)?;
+        reactor.set_factory(listener, boxed(self.factory));
         let address = reactor
             .listener_address(listener)
             .ok_or_else(|| bad_address("the listener is gone", io::ErrorKind::NotFound.into()))?;
@@ -260,15 +280,11 @@ fn listen_first(
     addresses: &[SocketAddr],
     options: &ListenOptions,
     config: &ConnConfig,
-    factory: Factory,
 ) -> Result<ListenerId, Error> {
     let mut last_error = bad_address("no address", io::ErrorKind::NotFound.into());
     for address in addresses {
         match reactor.listen_socket(*address, options, config.clone()) {
-            Ok(listener) => {
-                reactor.set_factory(listener, factory);
-                return Ok(listener);
-            }
+            Ok(listener) => return Ok(listener),
             Err(error) => last_error = error.into(),
         }
     }

@@ -31,6 +31,12 @@ pub(crate) struct Listener {
     last_failure: Option<Instant>,
 }
 
+impl Listener {
+    const fn new(address: SocketAddr, config: SharedConfig) -> Self {
+        Self { address, config, resting: None, rest: REST_MIN, last_failure: None }
+    }
+}
+
 impl Net {
     pub(crate) fn listen<O: Ops + ?Sized>(
         &mut self,
@@ -39,10 +45,28 @@ impl Net {
         config: SharedConfig,
         ops: &mut O,
     ) -> Result<Key, ListenError> {
-        let listener =
-            Listener { address, config, resting: None, rest: REST_MIN, last_failure: None };
-        let key = self.listeners.insert(listener);
-        match ops.listen(key, address, options) {
+        self.add_listener(address, config, |key| ops.listen(key, address, options))
+    }
+
+    /// Takes over a listening socket that was made elsewhere.
+    pub(crate) fn adopt_listener<O: Ops + ?Sized>(
+        &mut self,
+        socket: std::net::TcpListener,
+        config: SharedConfig,
+        ops: &mut O,
+    ) -> Result<Key, ListenError> {
+        let address = socket.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+        self.add_listener(address, config, |key| ops.adopt_listener(key, socket))
+    }
+
+    fn add_listener(
+        &mut self,
+        address: SocketAddr,
+        config: SharedConfig,
+        open: impl FnOnce(Key) -> io::Result<SocketAddr>,
+    ) -> Result<Key, ListenError> {
+        let key = self.listeners.insert(Listener::new(address, config));
+        match open(key) {
             Ok(bound) => {
                 if let Some(listener) = self.listeners.get_mut(key) {
                     listener.address = bound;
@@ -59,9 +83,7 @@ impl Net {
 
     /// Adds a listener without a socket, for peers that another loop accepts.
     pub(crate) fn add_fed_listener(&mut self, address: SocketAddr, config: SharedConfig) -> Key {
-        let listener =
-            Listener { address, config, resting: None, rest: REST_MIN, last_failure: None };
-        self.listeners.insert(listener)
+        self.listeners.insert(Listener::new(address, config))
     }
 
     pub(crate) fn listener_address(&self, key: Key) -> Option<SocketAddr> {

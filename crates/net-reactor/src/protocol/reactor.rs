@@ -330,6 +330,15 @@ impl Reactor<'_> {
         self.core.acceptors.put(listener.key, Acceptor { factory, spread: Vec::new() });
     }
 
+    pub(crate) fn adopt_listener(
+        &mut self,
+        socket: std::net::TcpListener,
+        config: ConnConfig,
+    ) -> Result<ListenerId, ListenError> {
+        let key = self.core.net.adopt_listener(socket, Rc::new(config), &mut *self.ops)?;
+        Ok(self.core.listener_id(key))
+    }
+
     /// Adds a listener without a socket, for peers that another loop accepts.
     pub(crate) fn add_fed_listener(
         &mut self,

@@ -93,6 +93,17 @@ pub(crate) trait Sys: 'static {
         options: &ListenOptions,
     ) -> io::Result<(Self::Listener, SocketAddr)>;
 
+    /// Takes over a listening socket that was made elsewhere, such as by a service manager.
+    ///
+    /// The default knows no such sockets.
+    fn adopt_listener(
+        &mut self,
+        _token: Token,
+        _listener: std::net::TcpListener,
+    ) -> io::Result<(Self::Listener, SocketAddr)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Takes one pending connection; [`io::ErrorKind::WouldBlock`] when there is none.
     ///
     /// The new socket is not registered: [`register`](Self::register) does that.

@@ -54,6 +54,19 @@ impl Native {
     }
 }
 
+impl Native {
+    fn add_listener(
+        &mut self,
+        token: Token,
+        mut listener: TcpListener,
+    ) -> io::Result<(TcpListener, SocketAddr)> {
+        let bound = listener.local_addr()?;
+        let readable = mio::Interest::READABLE;
+        self.poll.registry().register(&mut listener, kernel_word(token), readable)?;
+        Ok((listener, bound))
+    }
+}
+
 /// Reads the machine's monotonic clock. Nothing else in the library does.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
 fn clock() -> std::time::Instant {
@@ -130,14 +143,16 @@ impl Sys for Native {
         address: SocketAddr,
         options: &ListenOptions,
     ) -> io::Result<(TcpListener, SocketAddr)> {
-        let mut listener = sockets::listen(address, options)?;
-        let bound = listener.local_addr()?;
-        self.poll.registry().register(
-            &mut listener,
-            kernel_word(token),
-            mio::Interest::READABLE,
-        )?;
-        Ok((listener, bound))
+        self.add_listener(token, sockets::listen(address, options)?)
+    }
+
+    fn adopt_listener(
+        &mut self,
+        token: Token,
+        listener: std::net::TcpListener,
+    ) -> io::Result<(TcpListener, SocketAddr)> {
+        listener.set_nonblocking(true)?;
+        self.add_listener(token, TcpListener::from_std(listener))
     }
 
     fn accept(&mut self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
