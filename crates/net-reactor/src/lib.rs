@@ -2,6 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod base;
+#[cfg(feature = "_bench")]
+#[doc(hidden)]
+pub mod bench_support;
 mod driver;
 mod endpoint;
 mod event_loop;

@@ -14,7 +14,7 @@ mod time;
 pub(crate) use id::LoopId;
 pub use id::{ConnId, ListenerId, TimerId};
 pub(crate) use inbound::{Inbound, ScanMark};
-pub(crate) use outbound::OutQueue;
+pub(crate) use outbound::{OutQueue, SHARE_BYTES_MIN};
 pub(crate) use pool::Pool;
 #[cfg(test)]
 pub(crate) use rng::Rng;

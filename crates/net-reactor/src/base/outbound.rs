@@ -11,7 +11,7 @@ use super::pool::Recycle;
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A shared payload below this size is copied: a copy is cheaper than one more I/O slice.
-const SHARE_BYTES_MIN: usize = 512;
+pub(crate) const SHARE_BYTES_MIN: usize = 512;
 
 /// A queue that keeps more memory than this when empty is not pooled.
 const KEPT_BYTES_MAX: usize = 2 * CHUNK_BYTES;
@@ -66,14 +66,10 @@ impl OutQueue {
         }
     }
 
-    /// Appends `bytes` without copying them, unless they are small.
+    /// Appends `bytes` without copying them.
     pub(crate) fn push_shared(&mut self, bytes: Bytes) {
-        if bytes.len() < SHARE_BYTES_MIN {
-            self.push_copy(&bytes);
-        } else {
-            self.len += bytes.len();
-            self.chunks.push_back(Chunk::Shared(bytes));
-        }
+        self.len += bytes.len();
+        self.chunks.push_back(Chunk::Shared(bytes));
     }
 
     /// Returns the number of unsent bytes.

@@ -12,6 +12,7 @@
 //! This layer knows slots and sockets. It does not know what a connection means to anybody.
 
 mod readiness;
+mod service;
 mod slots;
 
 use std::any::Any;
@@ -129,6 +130,11 @@ pub(crate) trait Ops {
     fn adopt_handover(&mut self, slot: Key, socket: Handover) -> io::Result<()>;
 
     fn read_mode(&mut self, slot: Key, mode: ReadMode);
+
+    /// Sends from the front of `bytes` now; returns how many were taken.
+    ///
+    /// Fewer than all means [`Flushed::Blocked`]: [`Event::Writable`] follows.
+    fn send(&mut self, slot: Key, bytes: &[u8]) -> io::Result<usize>;
 
     /// Sends from the front of `queue` and drops what was taken.
     fn flush(&mut self, slot: Key, queue: &mut OutQueue) -> Flushed;

@@ -6,19 +6,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::service::{HotBuffer, Place, Served, serve_listener, serve_stream};
 use super::slots::{ListenerSlot, Slots, StreamSlot, StreamState};
 use super::{
-    ACCEPTS_PER_TURN, Engine, Event, Flushed, Handover, Lease, Ops, READ_BYTES_PER_TURN, ReadMode,
-    SEND_BYTES_PER_FLUSH,
+    ACCEPTS_PER_TURN, Engine, Event, Flushed, Handover, Ops, ReadMode, SEND_BYTES_PER_FLUSH,
 };
 use crate::base::{Instant, Key, OutQueue};
 use crate::sys::{CloseHow, Job, Kind, ListenOptions, SocketOption, Sys, Token, Wake};
 
 /// How many slices one send call may name. The kernel's own limit is 1024 (`IOV_MAX`).
 const SLICES_PER_SEND: usize = 64;
-
-/// Room before the received bytes, for what a connection had left over.
-const FRONT_BYTES: usize = 64 * 1024;
 
 /// Turns readiness reports into events.
 ///
@@ -39,32 +36,15 @@ pub(crate) struct Readiness<S: Sys> {
     ready: VecDeque<Token>,
     /// How many of them belong to the current turn.
     turn_share: usize,
-    /// The listener that is accepting, and how many more peers it may accept in this turn.
-    accepting: Option<(Key, usize)>,
+    /// How many more peers the listener at the front may accept in this turn.
+    accepts_left: usize,
+    /// Whether the last wait may have brought answers to name queries.
+    may_be_resolved: bool,
     reports: Vec<crate::sys::Readiness>,
     /// The receive buffer; absent while it is lent.
     buffer: Option<Box<[u8]>>,
     stale_events: u64,
     last_report: Option<Token>,
-}
-
-/// The engine's one receive buffer, on loan.
-#[derive(Debug)]
-pub(crate) struct HotBuffer {
-    buffer: Box<[u8]>,
-    len: usize,
-}
-
-impl Lease for HotBuffer {
-    fn bytes(&self) -> &[u8] {
-        &self.buffer[FRONT_BYTES..FRONT_BYTES + self.len]
-    }
-
-    fn with_front(&mut self, front: &[u8]) -> Option<&[u8]> {
-        let start = FRONT_BYTES.checked_sub(front.len())?;
-        self.buffer[start..FRONT_BYTES].copy_from_slice(front);
-        Some(&self.buffer[start..FRONT_BYTES + self.len])
-    }
 }
 
 impl<S: Sys> Readiness<S> {
@@ -75,7 +55,8 @@ impl<S: Sys> Readiness<S> {
             listeners: Slots::default(),
             ready: VecDeque::new(),
             turn_share: 0,
-            accepting: None,
+            accepts_left: ACCEPTS_PER_TURN,
+            may_be_resolved: false,
             reports: Vec::new(),
             buffer: None,
             stale_events: 0,
@@ -85,163 +66,48 @@ impl<S: Sys> Readiness<S> {
 
     /// Takes in one report of the kernel.
     fn note(&mut self, report: crate::sys::Readiness) {
-        let known = match report.token.kind {
-            Kind::Listener => self.listeners.get_mut(report.token.key).map(|slot| {
-                slot.ready = true;
-            }),
-            Kind::Stream => self.streams.get_mut(report.token.key).map(|slot| {
-                let state = &mut slot.state;
-                state.readable |= report.readable || report.hang_up || report.failed;
-                state.hang_up |= report.hang_up || report.failed;
-                state.failed |= report.failed;
-                state.writable |= report.writable || report.failed;
-            }),
+        let queue = match report.token.kind {
+            Kind::Listener => self.listeners.get_mut(report.token.key).map(ListenerSlot::note),
+            Kind::Stream => {
+                self.streams.get_mut(report.token.key).map(|slot| slot.state.note(report))
+            }
         };
-        match known {
-            Some(()) => self.enqueue(report.token),
+        match queue {
+            Some(true) => self.ready.push_back(report.token),
+            Some(false) => {}
             None => self.stale_events += 1,
         }
     }
 
     /// Puts a socket on the ready list if it has something to do and is not there yet.
     fn enqueue(&mut self, token: Token) {
-        let queued = match token.kind {
-            Kind::Listener => match self.listeners.get_mut(token.key) {
-                Some(slot) if slot.ready && !slot.resting => &mut slot.queued,
-                _ => return,
-            },
-            Kind::Stream => match self.streams.get_mut(token.key) {
-                Some(slot) if slot.state.wants_service() => &mut slot.state.queued,
-                _ => return,
-            },
+        let queue = match token.kind {
+            Kind::Listener => self.listeners.get_mut(token.key).is_some_and(ListenerSlot::enqueue),
+            Kind::Stream => {
+                self.streams.get_mut(token.key).is_some_and(|slot| slot.state.enqueue())
+            }
         };
-        if !std::mem::replace(queued, true) {
+        if queue {
             self.ready.push_back(token);
         }
     }
 
-    /// Serves the stream at the front of the ready list once.
-    ///
-    /// `None` means that the stream has had its share of this turn.
-    fn serve_stream(&mut self, key: Key) -> Option<Event<S::Stream, HotBuffer>> {
-        let slot = self.streams.get_mut(key)?;
-        if slot.state.connecting {
-            return self.finish_connect(key);
-        }
-        if slot.state.writable && slot.state.blocked {
-            slot.state.blocked = false;
-            return Some(Event::Writable { slot: key });
-        }
-        if slot.state.readable && !slot.state.paused && !slot.state.ended {
-            return self.receive(key);
-        }
-        if slot.state.failed && !slot.state.ended {
-            return self.report_failure(key);
-        }
-        None
-    }
-
-    fn finish_connect(&mut self, key: Key) -> Option<Event<S::Stream, HotBuffer>> {
-        let slot = self.streams.get_mut(key)?;
-        if !slot.state.writable {
-            return None;
-        }
-        match self.sys.connected(&slot.stream) {
-            Ok(addresses) => {
-                slot.state.connecting = false;
-                Some(Event::Connected { slot: key, addresses })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotConnected && !slot.state.failed => {
-                slot.state.writable = false;
-                None
-            }
-            Err(error) => {
-                slot.state.ended = true;
-                slot.state.connecting = false;
-                Some(Event::Failed { slot: key, error })
-            }
-        }
-    }
-
-    fn receive(&mut self, key: Key) -> Option<Event<S::Stream, HotBuffer>> {
-        let slot = self.streams.get_mut(key)?;
-        let mut buffer = self
-            .buffer
-            .take()
-            .unwrap_or_else(|| vec![0; FRONT_BYTES + READ_BYTES_PER_TURN].into_boxed_slice());
-        let received = self.sys.receive(&mut slot.stream, &mut buffer[FRONT_BYTES..]);
-        let state = &mut slot.state;
-        match received {
-            Ok(0) => {
-                state.ended = true;
-                state.readable = false;
-                self.buffer = Some(buffer);
-                Some(Event::Eof { slot: key })
-            }
-            Ok(len) => {
-                // A full buffer may have left bytes behind; a hang-up has no edge of its own.
-                state.readable = len == READ_BYTES_PER_TURN || state.hang_up;
-                Some(Event::Data { slot: key, lease: HotBuffer { buffer, len } })
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                state.readable = false;
-                self.buffer = Some(buffer);
-                None
-            }
-            Err(error) => {
-                state.ended = true;
-                self.buffer = Some(buffer);
-                Some(Event::Failed { slot: key, error })
-            }
-        }
-    }
-
-    /// Tells of an error on a socket that nobody reads from.
-    fn report_failure(&mut self, key: Key) -> Option<Event<S::Stream, HotBuffer>> {
-        let slot = self.streams.get_mut(key)?;
-        slot.state.failed = false;
-        match self.sys.take_error(&slot.stream) {
-            Ok(None) => None,
-            Ok(Some(error)) | Err(error) => {
-                slot.state.ended = true;
-                Some(Event::Failed { slot: key, error })
-            }
-        }
-    }
-
-    fn serve_listener(&mut self, key: Key) -> Option<Event<S::Stream, HotBuffer>> {
-        let share = match self.accepting {
-            Some((accepting, share)) if accepting == key => share,
-            _ => ACCEPTS_PER_TURN,
-        };
-        let slot = self.listeners.get_mut(key)?;
-        if share == 0 || slot.resting {
-            return None;
-        }
-        self.accepting = Some((key, share - 1));
-        match self.sys.accept(&slot.listener) {
-            Ok((socket, peer)) => Some(Event::Accepted { listener: key, socket, peer }),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                slot.ready = false;
-                None
-            }
-            Err(error) => Some(Event::AcceptFailed { listener: key, error }),
-        }
-    }
-
-    fn dequeue(&mut self, token: Token) {
+    /// Serves the socket at the front of the ready list once.
+    fn serve(&mut self, token: Token) -> Served<S> {
+        let Self { sys, streams, listeners, buffer, .. } = self;
         match token.kind {
-            Kind::Listener => {
-                self.accepting = None;
-                if let Some(slot) = self.listeners.get_mut(token.key) {
-                    slot.queued = false;
+            Kind::Stream => match streams.get_mut(token.key) {
+                Some(slot) => serve_stream(sys, buffer, token.key, slot),
+                None => (None, Place::Gone),
+            },
+            Kind::Listener => match listeners.get_mut(token.key) {
+                Some(slot) => {
+                    let share = self.accepts_left;
+                    self.accepts_left = share.saturating_sub(1);
+                    serve_listener(sys, share, token.key, slot)
                 }
-            }
-            Kind::Stream => {
-                if let Some(slot) = self.streams.get_mut(token.key) {
-                    slot.state.queued = false;
-                }
-            }
+                None => (None, Place::Gone),
+            },
         }
     }
 }
@@ -260,31 +126,27 @@ impl<S: Sys> Engine for Readiness<S> {
         }
         self.reports = reports;
         self.turn_share = self.ready.len();
+        self.may_be_resolved = true;
         result
     }
 
     fn next(&mut self) -> Option<Event<S::Stream, HotBuffer>> {
-        if let Some(resolution) = self.sys.resolved() {
-            return Some(Event::Resolved(resolution));
+        if self.may_be_resolved {
+            if let Some(resolution) = self.sys.resolved() {
+                return Some(Event::Resolved(resolution));
+            }
+            self.may_be_resolved = false;
         }
         while self.turn_share > 0 {
             let token = *self.ready.front()?;
-            let event = match token.kind {
-                Kind::Stream => self.serve_stream(token.key),
-                Kind::Listener => self.serve_listener(token.key),
-            };
-            // A receive that filled the buffer was the share of this turn.
-            let share_used = match &event {
-                None => true,
-                Some(Event::Data { lease, .. }) => lease.len == READ_BYTES_PER_TURN,
-                Some(_) => false,
-            };
-            let done = share_used || (token.kind == Kind::Stream && self.is_idle(token.key));
-            if done {
+            let (event, place) = self.serve(token);
+            if place != Place::Front {
                 self.ready.pop_front();
                 self.turn_share -= 1;
-                self.dequeue(token);
-                self.enqueue(token);
+                self.accepts_left = ACCEPTS_PER_TURN;
+            }
+            if place == Place::Back {
+                self.ready.push_back(token);
             }
             if event.is_some() {
                 return event;
@@ -294,7 +156,7 @@ impl<S: Sys> Engine for Readiness<S> {
     }
 
     fn recycle(&mut self, lease: HotBuffer) {
-        self.buffer = Some(lease.buffer);
+        self.buffer = Some(lease.into_inner());
     }
 
     fn adopt(&mut self, slot: Key, mut socket: S::Stream) -> io::Result<()> {
@@ -312,12 +174,6 @@ impl<S: Sys> Engine for Readiness<S> {
 
     fn stale_events(&self) -> u64 {
         self.stale_events
-    }
-}
-
-impl<S: Sys> Readiness<S> {
-    fn is_idle(&self, key: Key) -> bool {
-        self.streams.get(key).is_none_or(|slot| !slot.state.wants_service())
     }
 }
 
@@ -394,6 +250,18 @@ impl<S: Sys> Ops for Readiness<S> {
         }
     }
 
+    fn send(&mut self, slot: Key, bytes: &[u8]) -> io::Result<usize> {
+        let entry = self.streams.get_mut(slot).ok_or(io::ErrorKind::NotConnected)?;
+        let sent = match self.sys.send(&mut entry.stream, &[IoSlice::new(bytes)]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            sent => sent?,
+        };
+        if sent < bytes.len() {
+            entry.state.await_room();
+        }
+        Ok(sent)
+    }
+
     fn flush(&mut self, slot: Key, queue: &mut OutQueue) -> Flushed {
         let Some(entry) = self.streams.get_mut(slot) else {
             return Flushed::Failed(io::ErrorKind::NotConnected.into());
@@ -422,8 +290,7 @@ impl<S: Sys> Ops for Readiness<S> {
         if queue.is_empty() {
             return Flushed::Drained;
         }
-        entry.state.blocked = true;
-        entry.state.writable = false;
+        entry.state.await_room();
         Flushed::Blocked
     }
 

@@ -1,6 +1,7 @@
 //! What the readiness engine knows about its sockets.
 
 use crate::base::Key;
+use crate::sys::Readiness;
 
 /// A connected or connecting stream.
 #[derive(Debug)]
@@ -26,17 +27,44 @@ pub(super) struct StreamState {
     /// A flush found the kernel full; [`Event::Writable`](super::Event::Writable) is owed.
     pub(super) blocked: bool,
     pub(super) paused: bool,
-    /// The end or the failure was told; nothing more is to be read.
+    /// The end or the failure was told; nothing more is to be read. A failure can follow an end.
     pub(super) ended: bool,
     /// The slot stands in the ready list.
     pub(super) queued: bool,
 }
 
 impl StreamState {
+    /// Takes in a report; returns whether the stream is to be put on the ready list.
+    pub(super) fn note(&mut self, report: Readiness) -> bool {
+        let over = report.hang_up || report.failed;
+        self.readable |= report.readable || over;
+        self.hang_up |= over;
+        self.failed |= report.failed;
+        self.writable |= report.writable || report.failed;
+        self.enqueue()
+    }
+
+    /// Returns whether the stream is to be put on the ready list; it counts as being there then.
+    pub(super) fn enqueue(&mut self) -> bool {
+        let enqueue = !self.queued && self.wants_service();
+        self.queued |= enqueue;
+        enqueue
+    }
+
+    /// The kernel took less than it was offered.
+    pub(super) fn await_room(&mut self) {
+        self.blocked = true;
+        self.writable = false;
+    }
+
+    pub(super) fn wants_receive(self) -> bool {
+        self.readable && !self.paused && !self.ended
+    }
+
     /// Whether there is anything to do for this stream now.
     pub(super) fn wants_service(self) -> bool {
-        let wants_read = self.readable && !self.paused && !self.ended;
         let wants_write = self.writable && (self.blocked || self.connecting);
+        let wants_read = self.wants_receive() && !self.connecting;
         wants_read || wants_write || (self.failed && !self.ended)
     }
 }
@@ -53,6 +81,19 @@ pub(super) struct ListenerSlot<L> {
 impl<L> ListenerSlot<L> {
     pub(super) const fn new(listener: L) -> Self {
         Self { listener, ready: false, resting: false, queued: false }
+    }
+
+    /// Takes in a report; returns whether the listener is to be put on the ready list.
+    pub(super) fn note(&mut self) -> bool {
+        self.ready = true;
+        self.enqueue()
+    }
+
+    /// Returns whether the listener is to be put on the ready list; it counts as being there then.
+    pub(super) fn enqueue(&mut self) -> bool {
+        let enqueue = !self.queued && self.ready && !self.resting;
+        self.queued |= enqueue;
+        enqueue
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::config::DRAIN_BYTES_MAX;
 use super::connection::{Goodbye, Phase};
+use super::staging::Staged;
 use super::{CloseReason, Closed, ConnectError, Due, Net, Notice, apply_read_mode};
 use crate::base::Key;
 use crate::driver::Ops;
@@ -23,7 +24,10 @@ impl Net {
                 conn.phase = Phase::Closing;
                 conn.fin_wanted = true;
                 apply_read_mode(key, conn, ops);
-                let patience_ends = self.now + conn.config.linger;
+                let config = &conn.config;
+                let patience =
+                    if conn.fin_sent { config.drain.min(config.linger) } else { config.linger };
+                let patience_ends = self.now + patience;
                 let deadline = self.timers.arm(patience_ends, Due::Linger(key));
                 conn.goodbye =
                     Some(Box::new(Goodbye { reason, deadline, patience_ends, drained_bytes: 0 }));
@@ -118,6 +122,8 @@ impl Net {
     }
 
     /// The one way out for an open connection: the socket goes now, the handler is told soon.
+    ///
+    /// A goodbye that began with a failure ends with it, whatever became of the goodbye.
     pub(super) fn finish<O: Ops + ?Sized>(
         &mut self,
         key: Key,
@@ -128,6 +134,13 @@ impl Net {
         if self.conns.get(key).is_some_and(|conn| conn.phase == Phase::Connecting) {
             return self.fail_connect(key, ConnectError::Cancelled, ops);
         }
+        let goodbye = self.conns.get_mut(key).and_then(|conn| conn.goodbye.as_mut());
+        let reason = match goodbye {
+            Some(goodbye) if !goodbye.reason.is_clean() => {
+                std::mem::replace(&mut goodbye.reason, CloseReason::Closed)
+            }
+            _ => reason,
+        };
         if self.free_resources(key, how, ops) {
             self.notices.push_back(Notice::Closed(key, reason));
         }
@@ -148,7 +161,8 @@ impl Net {
         conn.phase = Phase::Closed;
         ops.close(key, how);
         self.descriptor_freed = true;
-        if let Some(out) = conn.take_output() {
+        conn.staged = Staged::default();
+        if let Some(out) = conn.out.take() {
             self.out_pool.give(out);
         }
         if let Some(input) = conn.input.take() {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::staging::Staged;
 use super::{CloseReason, ConnectOptions, SharedConfig};
 use crate::base::{Inbound, Instant, Key, OutQueue};
 use crate::event_loop::TimerKey;
@@ -130,6 +131,8 @@ pub(crate) struct Connection {
     /// The listener that accepted it.
     pub(crate) listener: Option<Key>,
     pub(crate) config: SharedConfig,
+    /// Output of this turn, in the staging area. While there is any, `out` is empty.
+    pub(crate) staged: Staged,
     pub(crate) out: Option<Box<OutQueue>>,
     pub(crate) input: Option<Box<Inbound>>,
     pub(crate) attempt: Option<Box<Attempt>>,
@@ -162,6 +165,7 @@ impl Connection {
             peer,
             listener,
             config,
+            staged: Staged::default(),
             out: None,
             input: None,
             attempt: None,
@@ -174,7 +178,7 @@ impl Connection {
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.out.as_ref().map_or(0, |out| out.len())
+        self.staged.len() + self.out.as_ref().map_or(0, |out| out.len())
     }
 
     /// Whether the handler may still queue output.
@@ -198,6 +202,6 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Connection>() <= 136, "{}", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 144, "{}", size_of::<Connection>());
     }
 }

@@ -83,9 +83,11 @@ impl CloseReason {
     /// Sorts an error of a socket into the reasons.
     pub(crate) fn from_io(source: io::Error) -> Self {
         match source.kind() {
+            // The last one is what shutdown(2) says after a reset that no other call has returned.
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionAborted => Self::Reset { source },
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected => Self::Reset { source },
             _ => Self::Broken { source },
         }
     }

@@ -6,22 +6,34 @@ use crate::base::{Inbound, Key, ScanMark};
 use crate::driver::Ops;
 use crate::sys::CloseHow;
 
+/// What is to be done with received bytes.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// Nobody wants them.
+    Unwanted,
+    /// The handler wants them.
+    Fresh,
+    /// The handler wants them behind these, which it left unconsumed before.
+    After(Box<Inbound>),
+}
+
 impl Net {
-    /// Counts received bytes; returns whether the handler wants them.
+    /// Counts received bytes and says what is to be done with them.
     pub(crate) fn on_received<O: Ops + ?Sized>(
         &mut self,
         key: Key,
         bytes: u64,
         ops: &mut O,
-    ) -> bool {
-        let Some(conn) = self.conns.get_mut(key) else { return false };
+    ) -> Received {
+        let Some(conn) = self.conns.get_mut(key) else { return Received::Unwanted };
         conn.bytes_in += bytes;
         self.stats.bytes_in += bytes;
-        if conn.phase == Phase::Open {
-            return true;
+        if conn.phase != Phase::Open {
+            self.discard_input(key, bytes, ops);
+            return Received::Unwanted;
         }
-        self.discard_input(key, bytes, ops);
-        false
+        conn.input_waits = false;
+        conn.input.take().map_or(Received::Fresh, Received::After)
     }
 
     /// Notes the peer's end; returns whether the handler is to decide about it.
@@ -98,12 +110,10 @@ impl Net {
         mark: ScanMark,
         ops: &mut O,
     ) {
-        if !rest.is_empty() {
-            let mut input = self.in_pool.take();
-            input.append(rest);
-            input.mark = mark;
-            self.put_input(key, input, ops);
-        }
+        let mut input = self.in_pool.take();
+        input.append(rest);
+        input.mark = mark;
+        self.put_input(key, input, ops);
     }
 
     /// Puts unconsumed input back after a callback.

@@ -14,6 +14,7 @@ mod connection;
 mod error;
 mod input;
 mod output;
+mod staging;
 mod target;
 
 use std::collections::VecDeque;
@@ -24,6 +25,8 @@ pub use self::config::{ConnConfig, ConnectOptions};
 pub use self::connection::{ConnStats, Pressure};
 pub(crate) use self::connection::{Connection, Phase};
 pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
+pub(crate) use self::input::Received;
+use self::staging::Staging;
 pub use self::target::{Target, TargetError};
 use crate::base::{Inbound, Instant, Key, OutQueue, Pool, Slab};
 use crate::driver::{Ops, ReadMode};
@@ -87,6 +90,7 @@ pub(crate) struct Net {
     listeners: Slab<Listener>,
     /// Connections with something to send or to finish, each once.
     dirty: Vec<Key>,
+    staging: Staging,
     notices: VecDeque<Notice>,
     out_pool: Pool<OutQueue>,
     in_pool: Pool<Inbound>,
@@ -104,6 +108,7 @@ impl Net {
             conns: Slab::default(),
             listeners: Slab::default(),
             dirty: Vec::new(),
+            staging: Staging::default(),
             notices: VecDeque::new(),
             out_pool: Pool::new(POOLED_BUFFERS_MAX),
             in_pool: Pool::new(POOLED_BUFFERS_MAX),

@@ -1,11 +1,13 @@
 //! The way out: queue, flush, watermarks.
 
+use std::io;
+
 use bytes::Bytes;
 
 use super::config::FLUSH_EARLY_BYTES;
-use super::connection::{Connection, Phase, Pressure};
+use super::connection::{Phase, Pressure};
 use super::{CloseReason, Closed, Net, Notice, apply_read_mode};
-use crate::base::{Key, OutQueue};
+use crate::base::{Key, OutQueue, SHARE_BYTES_MIN};
 use crate::driver::{Flushed, Ops};
 use crate::sys::CloseHow;
 
@@ -17,19 +19,34 @@ impl Net {
         bytes: &[u8],
         ops: &mut O,
     ) -> Result<(), Closed> {
+        let conn = self.conns.get_mut(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
+        let queued_bytes = conn.queued_bytes() + bytes.len();
+        let small = queued_bytes < FLUSH_EARLY_BYTES.min(conn.config.high_mark_bytes);
+        let stages = small && conn.out.is_none() && conn.phase == Phase::Open;
+        if stages && self.staging.append(&mut conn.staged, bytes) {
+            if !conn.dirty {
+                conn.dirty = true;
+                self.dirty.push(key);
+            }
+            return Ok(());
+        }
         self.queue(key, bytes.len(), ops, |out| out.push_copy(bytes))
     }
 
-    /// Queues `bytes` without copying them.
+    /// Queues `bytes` without copying them, unless they are small.
     pub(crate) fn write_shared<O: Ops + ?Sized>(
         &mut self,
         key: Key,
         bytes: Bytes,
         ops: &mut O,
     ) -> Result<(), Closed> {
+        if bytes.len() < SHARE_BYTES_MIN {
+            return self.write(key, &bytes, ops);
+        }
         self.queue(key, bytes.len(), ops, |out| out.push_shared(bytes))
     }
 
+    /// Puts bytes into the connection's own queue, behind what it has staged.
     fn queue<O: Ops + ?Sized>(
         &mut self,
         key: Key,
@@ -48,7 +65,9 @@ impl Net {
             self.finish(key, reason, CloseHow::Reset, ops);
             return Err(Closed);
         }
-        push(conn.out.get_or_insert_with(|| self.out_pool.take()));
+        let out = conn.out.get_or_insert_with(|| self.out_pool.take());
+        out.push_copy(self.staging.part(std::mem::take(&mut conn.staged)));
+        push(out);
         if !conn.dirty {
             conn.dirty = true;
             self.dirty.push(key);
@@ -98,6 +117,7 @@ impl Net {
         // Keeps the memory; what a flush has put on the list meanwhile is rare and short.
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
+        self.staging.clear();
     }
 
     /// The kernel has room again.
@@ -114,27 +134,57 @@ impl Net {
         if conn.blocked || !matches!(conn.phase, Phase::Open | Phase::Closing) {
             return;
         }
-        if let Some(out) = &mut conn.out {
-            let before = out.len();
-            let flushed = ops.flush(key, out);
-            let sent = (before - out.len()) as u64;
-            conn.bytes_out += sent;
-            self.stats.bytes_out += sent;
-            match flushed {
-                Flushed::Drained => {
-                    if let Some(out) = conn.out.take() {
-                        self.out_pool.give(out);
-                    }
-                }
-                Flushed::Blocked => conn.blocked = true,
-                Flushed::Yielded => self.mark_dirty(key),
-                Flushed::Failed(error) => {
-                    return self.finish(key, CloseReason::from_io(error), CloseHow::Fin, ops);
+        let flushed = if conn.staged.len() > 0 {
+            self.send_staged(key, ops)
+        } else {
+            self.send_queued(key, ops)
+        };
+        if let Err(error) = flushed {
+            return self.finish(key, CloseReason::from_io(error), CloseHow::Fin, ops);
+        }
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if conn.pressured {
+            self.check_low_mark(key, ops);
+        } else if conn.fin_wanted {
+            self.finish_output(key, ops);
+        }
+    }
+
+    /// Sends what is staged from where it lies; the rest moves to the connection's queue.
+    fn send_staged<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) -> io::Result<()> {
+        let Some(conn) = self.conns.get_mut(key) else { return Ok(()) };
+        debug_assert!(conn.out.is_none(), "what is staged is all there is");
+        let bytes = self.staging.part(std::mem::take(&mut conn.staged));
+        let sent = ops.send(key, bytes)?;
+        conn.bytes_out += sent as u64;
+        self.stats.bytes_out += sent as u64;
+        if sent < bytes.len() {
+            conn.blocked = true;
+            conn.out.insert(self.out_pool.take()).push_copy(&bytes[sent..]);
+        }
+        Ok(())
+    }
+
+    /// Sends from the connection's queue.
+    fn send_queued<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) -> io::Result<()> {
+        let Some(conn) = self.conns.get_mut(key) else { return Ok(()) };
+        let Some(out) = &mut conn.out else { return Ok(()) };
+        let before = out.len();
+        let flushed = ops.flush(key, out);
+        let sent = (before - out.len()) as u64;
+        conn.bytes_out += sent;
+        self.stats.bytes_out += sent;
+        match flushed {
+            Flushed::Drained => {
+                if let Some(out) = conn.out.take() {
+                    self.out_pool.give(out);
                 }
             }
+            Flushed::Blocked => conn.blocked = true,
+            Flushed::Yielded => self.mark_dirty(key),
+            Flushed::Failed(error) => return Err(error),
         }
-        self.check_low_mark(key, ops);
-        self.finish_output(key, ops);
+        Ok(())
     }
 
     fn check_low_mark<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
@@ -147,6 +197,7 @@ impl Net {
             apply_read_mode(key, conn, ops);
             self.notices.push_back(Notice::Pressure(key, Pressure::Low));
         }
+        self.finish_output(key, ops);
     }
 
     /// Sends FIN once the queue is empty, if one is wanted, and ends a finished goodbye.
@@ -163,13 +214,5 @@ impl Net {
             self.shorten_patience(key);
         }
         self.end_goodbye(key, ops);
-    }
-}
-
-/// What of the queue must be told apart in tests.
-impl Connection {
-    /// Gives up whatever is still queued.
-    pub(super) fn take_output(&mut self) -> Option<Box<OutQueue>> {
-        self.out.take()
     }
 }

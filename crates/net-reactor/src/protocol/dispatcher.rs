@@ -6,9 +6,9 @@ use super::calls::DueCall;
 use super::core::Core;
 use super::task::panic_message;
 use super::{Conn, Eof, Flow, Input, Protocol, Reactor, Tag};
-use crate::base::{Key, ScanMark};
+use crate::base::{Inbound, Key, ScanMark};
 use crate::driver::{Engine, Event, Lease};
-use crate::net::{CloseReason, ConnectError, Due, Notice, Phase};
+use crate::net::{CloseReason, ConnectError, Due, Notice, Phase, Received};
 use crate::sys::CloseHow;
 
 /// One loop: its state, and the engine that moves its bytes.
@@ -57,39 +57,43 @@ impl<E: Engine> Dispatcher<E> {
 
     fn on_data(&mut self, key: Key, mut lease: E::Lease) {
         let received = lease.bytes().len() as u64;
-        if self.core.net.on_received(key, received, &mut self.engine) {
-            match self.core.net.take_input(key) {
-                None => self.deliver_fresh(key, lease.bytes(), ScanMark::default()),
-                Some(mut waiting) => {
-                    // Moving what waits before the fresh bytes costs no more than the fresh bytes
-                    // did, if there are as many of them; otherwise they are appended, so that a
-                    // slow drip into a large frame stays linear.
-                    let front = waiting.unread();
-                    let short = front.len() <= lease.bytes().len();
-                    if let Some(joined) = short.then(|| lease.with_front(front)).flatten() {
-                        let mark = waiting.mark;
-                        self.core.net.give_input(waiting);
-                        self.deliver_fresh(key, joined, mark);
-                    } else {
-                        waiting.append(lease.bytes());
-                        self.deliver_kept(key, waiting);
-                    }
-                }
-            }
+        match self.core.net.on_received(key, received, &mut self.engine) {
+            Received::Unwanted => {}
+            Received::Fresh => self.deliver_fresh(key, lease.bytes(), ScanMark::default()),
+            Received::After(waiting) => self.deliver_after(key, waiting, &mut lease),
         }
         self.engine.recycle(lease);
         self.follow_up();
     }
 
+    /// Delivers fresh bytes behind those that the connection has kept.
+    fn deliver_after(&mut self, key: Key, mut waiting: Box<Inbound>, lease: &mut E::Lease) {
+        // Moving what waits before the fresh bytes costs no more than the fresh bytes did, if
+        // there are as many of them; otherwise they are appended, so that a slow drip into a
+        // large frame stays linear.
+        let front = waiting.unread();
+        let short = front.len() <= lease.bytes().len();
+        if let Some(joined) = short.then(|| lease.with_front(front)).flatten() {
+            let mark = waiting.mark;
+            self.core.net.give_input(waiting);
+            self.deliver_fresh(key, joined, mark);
+        } else {
+            waiting.append(lease.bytes());
+            self.deliver_kept(key, waiting);
+        }
+    }
+
     /// Delivers bytes that lie in the receive buffer, and keeps what is left of them.
     fn deliver_fresh(&mut self, key: Key, bytes: &[u8], mark: ScanMark) {
         let (left, mark) = self.call_on_data(key, bytes, mark);
-        let rest = &bytes[bytes.len() - left..];
-        self.core.net.keep_rest(key, rest, mark, &mut self.engine);
+        if left > 0 {
+            let rest = &bytes[bytes.len() - left..];
+            self.core.net.keep_rest(key, rest, mark, &mut self.engine);
+        }
     }
 
     /// Delivers bytes that the connection has kept.
-    fn deliver_kept(&mut self, key: Key, mut input: Box<crate::base::Inbound>) {
+    fn deliver_kept(&mut self, key: Key, mut input: Box<Inbound>) {
         let (left, mark) = self.call_on_data(key, input.unread(), input.mark);
         let consumed = input.unread().len() - left;
         input.consume(consumed);

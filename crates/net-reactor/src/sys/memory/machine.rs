@@ -17,14 +17,25 @@ const EPHEMERAL_PORTS: RangeInclusive<u16> = 32_768..=60_999;
 /// A system call that a test can make fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Call {
+    /// [`Sys::wait`](crate::sys::Sys::wait).
     Wait,
+    /// [`Sys::listen`](crate::sys::Sys::listen).
     Listen,
+    /// [`Sys::accept`](crate::sys::Sys::accept).
     Accept,
+    /// [`Sys::connect`](crate::sys::Sys::connect), which then starts nothing.
     Connect,
+    /// [`Sys::connected`](crate::sys::Sys::connected): the connection was started, and fails.
+    Connected,
+    /// [`Sys::register`](crate::sys::Sys::register).
     Register,
+    /// [`Sys::receive`](crate::sys::Sys::receive).
     Receive,
+    /// [`Sys::send`](crate::sys::Sys::send).
     Send,
+    /// [`Sys::shutdown_write`](crate::sys::Sys::shutdown_write).
     ShutdownWrite,
+    /// [`Sys::set_option`](crate::sys::Sys::set_option).
     SetOption,
 }
 
@@ -137,8 +148,7 @@ impl Machine {
     pub(super) fn find_port(&mut self, free: impl Fn(&Self, u16) -> bool) -> Option<u16> {
         for _ in self.ports.clone() {
             let port = self.next_port;
-            self.next_port =
-                if port >= *self.ports.end() { *self.ports.start() } else { port + 1 };
+            self.next_port = if port >= *self.ports.end() { *self.ports.start() } else { port + 1 };
             if free(self, port) {
                 return Some(port);
             }
@@ -226,7 +236,8 @@ impl Alarm {
 
     /// Forgets the wake-up.
     pub(super) fn clear(&self) {
-        self.0.store(false, Ordering::Release);
+        // Acquires as well: what the waker did before is visible to the loop after its wait.
+        self.0.swap(false, Ordering::AcqRel);
     }
 }
 

@@ -193,12 +193,11 @@ pub(super) struct Edges {
 }
 
 impl Edges {
-    /// Registers anew; `current` is reported once, and the rest is awaited.
+    /// Registers anew, to await what is not in `current`.
     pub(super) fn register(&mut self, token: Token, current: Flags) {
         self.token = Some(token);
         self.read_armed = !current.readable;
         self.write_armed = !current.writable;
-        self.pending = current;
     }
 
     /// Takes what is to be reported, merged into one.

@@ -1,0 +1,189 @@
+//! Serving one socket: the call that is due, and what it teaches about the socket.
+
+use std::io;
+
+use super::slots::{ListenerSlot, StreamSlot};
+use super::{Event, Lease, READ_BYTES_PER_TURN};
+use crate::base::Key;
+use crate::sys::Sys;
+
+/// Room before the received bytes, for what a connection had left over.
+const FRONT_BYTES: usize = 64 * 1024;
+
+/// The engine's one receive buffer, on loan.
+#[derive(Debug)]
+pub(crate) struct HotBuffer {
+    buffer: Box<[u8]>,
+    len: usize,
+}
+
+impl HotBuffer {
+    pub(super) fn into_inner(self) -> Box<[u8]> {
+        self.buffer
+    }
+}
+
+impl Lease for HotBuffer {
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[FRONT_BYTES..FRONT_BYTES + self.len]
+    }
+
+    fn with_front(&mut self, front: &[u8]) -> Option<&[u8]> {
+        let start = FRONT_BYTES.checked_sub(front.len())?;
+        self.buffer[start..FRONT_BYTES].copy_from_slice(front);
+        Some(&self.buffer[start..FRONT_BYTES + self.len])
+    }
+}
+
+/// Where a socket stands in the ready list after it was served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At the front: there is more to do in this turn.
+    Front,
+    /// At the back: its share of this turn is used up.
+    Back,
+    /// Nowhere: there is nothing to do until the kernel reports something.
+    Gone,
+}
+
+pub(super) type Served<S> = (Option<Event<<S as Sys>::Stream, HotBuffer>>, Place);
+
+/// Makes the one call that is due on a stream.
+pub(super) fn serve_stream<S: Sys>(
+    sys: &mut S,
+    buffer: &mut Option<Box<[u8]>>,
+    key: Key,
+    slot: &mut StreamSlot<S::Stream>,
+) -> Served<S> {
+    let state = slot.state;
+    let event = if state.connecting {
+        finish_connect(sys, key, slot)
+    } else if state.blocked && state.writable {
+        slot.state.blocked = false;
+        Some(Event::Writable { slot: key })
+    } else if state.wants_receive() {
+        receive(sys, buffer, key, slot)
+    } else if state.failed && !state.ended {
+        report_failure(sys, key, slot)
+    } else {
+        None
+    };
+    let share_used = match &event {
+        None => true,
+        // A receive that filled the buffer was the share of this turn.
+        Some(Event::Data { lease, .. }) => lease.len == READ_BYTES_PER_TURN,
+        Some(_) => false,
+    };
+    let place = match (slot.state.wants_service(), share_used) {
+        (false, _) => Place::Gone,
+        (true, true) => Place::Back,
+        (true, false) => Place::Front,
+    };
+    slot.state.queued = place != Place::Gone;
+    (event, place)
+}
+
+fn finish_connect<S: Sys>(
+    sys: &mut S,
+    key: Key,
+    slot: &mut StreamSlot<S::Stream>,
+) -> Option<Event<S::Stream, HotBuffer>> {
+    if !slot.state.writable {
+        return None;
+    }
+    match sys.connected(&slot.stream) {
+        Ok(addresses) => {
+            slot.state.connecting = false;
+            Some(Event::Connected { slot: key, addresses })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotConnected && !slot.state.failed => {
+            slot.state.writable = false;
+            None
+        }
+        Err(error) => {
+            slot.state.ended = true;
+            slot.state.connecting = false;
+            Some(Event::Failed { slot: key, error })
+        }
+    }
+}
+
+fn receive<S: Sys>(
+    sys: &mut S,
+    buffer: &mut Option<Box<[u8]>>,
+    key: Key,
+    slot: &mut StreamSlot<S::Stream>,
+) -> Option<Event<S::Stream, HotBuffer>> {
+    let mut hot = buffer
+        .take()
+        .unwrap_or_else(|| vec![0; FRONT_BYTES + READ_BYTES_PER_TURN].into_boxed_slice());
+    let received = sys.receive(&mut slot.stream, &mut hot[FRONT_BYTES..]);
+    let state = &mut slot.state;
+    let event = match received {
+        Ok(len @ 1..) => {
+            // A full buffer may have left bytes behind; a hang-up has no edge of its own.
+            state.readable = len == READ_BYTES_PER_TURN || state.hang_up;
+            return Some(Event::Data { slot: key, lease: HotBuffer { buffer: hot, len } });
+        }
+        Ok(0) => {
+            state.ended = true;
+            state.readable = false;
+            Some(Event::Eof { slot: key })
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            state.readable = false;
+            None
+        }
+        Err(error) => {
+            state.ended = true;
+            state.failed = false;
+            Some(Event::Failed { slot: key, error })
+        }
+    };
+    *buffer = Some(hot);
+    event
+}
+
+/// Tells of an error on a socket that nobody reads from.
+fn report_failure<S: Sys>(
+    sys: &mut S,
+    key: Key,
+    slot: &mut StreamSlot<S::Stream>,
+) -> Option<Event<S::Stream, HotBuffer>> {
+    slot.state.failed = false;
+    match sys.take_error(&slot.stream) {
+        Ok(None) => None,
+        Ok(Some(error)) | Err(error) => {
+            slot.state.ended = true;
+            Some(Event::Failed { slot: key, error })
+        }
+    }
+}
+
+/// Accepts one peer, if the listener has any left of its share of this turn.
+pub(super) fn serve_listener<S: Sys>(
+    sys: &mut S,
+    share: usize,
+    key: Key,
+    slot: &mut ListenerSlot<S::Listener>,
+) -> Served<S> {
+    let event = if share == 0 || slot.resting {
+        None
+    } else {
+        match sys.accept(&slot.listener) {
+            Ok((socket, peer)) => Some(Event::Accepted { listener: key, socket, peer }),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                slot.ready = false;
+                None
+            }
+            Err(error) => Some(Event::AcceptFailed { listener: key, error }),
+        }
+    };
+    let place = match (slot.ready && !slot.resting, event.is_some()) {
+        (false, _) => Place::Gone,
+        (true, false) => Place::Back,
+        (true, true) => Place::Front,
+    };
+    slot.queued = place != Place::Gone;
+    (event, place)
+}

@@ -1,0 +1,297 @@
+//! The world: several hosts, the wires between them, and one clock.
+
+use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Memory;
+use super::listeners::Listening;
+use super::machine::{EPHEMERAL_PORTS_LEN, Kernel, Machine};
+use super::network::Event;
+use super::socket::Socket;
+use crate::base::{Instant, Key, Rng, Slab};
+use crate::sys::Resolution;
+
+/// How many bytes each end of a direction buffers by default: 64 KiB a direction.
+const CAPACITY_BYTES: usize = 32 * 1024;
+
+/// Hosts in plain memory, with one clock that only a test moves.
+///
+/// A clone is another handle on the same world. Everything happens on the thread that calls, and
+/// everything that is left to chance is drawn from the seed: the same calls in the same order give
+/// the same world.
+///
+/// What is simpler than the real thing: acknowledgements and window updates travel in no time;
+/// nothing is lost, except SYNs to a full backlog; and there is no `TIME_WAIT`.
+#[derive(Clone)]
+pub(crate) struct World {
+    state: Rc<RefCell<State>>,
+}
+
+/// What becomes of a connection to an address that no host has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoHost {
+    /// Nothing, ever. The default.
+    Silent,
+    /// It fails with [`io::ErrorKind::HostUnreachable`].
+    Unreachable,
+}
+
+impl World {
+    /// Makes an empty world.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { state: Rc::new(RefCell::new(State::new(seed))) }
+    }
+
+    /// Makes a kernel for one more loop of the host `name`, and the host if it is new.
+    ///
+    /// The n-th host has the addresses `10.0.0.n` and `fd00::n`, and its name resolves to the
+    /// first.
+    pub(crate) fn host(&self, name: &str) -> Memory {
+        Memory::new(self.clone(), self.state().add_kernel(name))
+    }
+
+    /// Returns the time.
+    pub(crate) fn now(&self) -> Instant {
+        self.state().now
+    }
+
+    /// Moves the clock on, and delivers what arrives meanwhile, each at its own time.
+    pub(crate) fn advance(&self, time: Duration) {
+        let mut state = self.state();
+        let end = state.now + time;
+        state.run_until(end);
+    }
+
+    /// Returns when the next segment or answer arrives.
+    ///
+    /// A harness that finds the world [quiet](Self::is_quiet) jumps to the earlier of this and the
+    /// next deadline of its loops.
+    pub(crate) fn next_event(&self) -> Option<Instant> {
+        self.state().events.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Whether no loop would find anything in a wait now: no report, answer, job or wake-up.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.state().kernels.iter().all(Kernel::is_quiet)
+    }
+
+    /// Returns how many sockets exist, with those that wait in a backlog, and those that are
+    /// closed but have not finished.
+    pub(crate) fn sockets_len(&self) -> usize {
+        self.state().sockets.len()
+    }
+
+    /// Lets a name resolve to these addresses, in this order.
+    pub(crate) fn name(&self, name: &str, addresses: Vec<IpAddr>) {
+        self.state().names.insert(name.to_ascii_lowercase(), Name::Known(addresses));
+    }
+
+    /// Lets questions for a name go without an answer.
+    pub(crate) fn hang_name(&self, name: &str) {
+        self.state().names.insert(name.to_ascii_lowercase(), Name::Hangs);
+    }
+
+    /// Sets how long a name takes to resolve; no time by default.
+    pub(crate) fn name_latency(&self, latency: Duration) {
+        self.state().settings.name_latency = latency;
+    }
+
+    /// Sets how long a segment takes from one host to another; no time by default.
+    ///
+    /// Within a host it takes no time. Segments on their way keep their time of arrival.
+    pub(crate) fn latency(&self, latency: Duration) {
+        self.state().settings.latency = latency;
+    }
+
+    /// Sets how long a segment takes on the way from one host to another, one way.
+    pub(crate) fn link_latency(&self, from: &str, to: &str, latency: Duration) {
+        let mut state = self.state();
+        let (from, to) = (state.machine(from), state.machine(to));
+        state.settings.links.insert((from, to), latency);
+    }
+
+    /// Sets how many bytes each end of a direction buffers, for connections made from now on.
+    ///
+    /// By default 32 KiB: a sender gets 64 KiB ahead of its reader.
+    pub(crate) fn capacity(&self, bytes_per_end: usize) {
+        self.state().settings.capacity_bytes = bytes_per_end.max(1);
+    }
+
+    /// Lets each wait report each registered socket without cause, with this probability.
+    pub(crate) fn spurious(&self, percent: u64) {
+        self.state().settings.spurious_percent = percent;
+    }
+
+    /// Lets each receive and each send move at most a random 1 to `max_bytes` bytes; zero lifts
+    /// that.
+    ///
+    /// Then the rest counts as not arrived, or the buffer as full, until the next wait reports the
+    /// socket: no call takes fewer bytes without a report that follows.
+    pub(crate) fn chop(&self, max_bytes: usize) {
+        self.state().settings.chop_bytes = max_bytes;
+    }
+
+    /// Sets what becomes of connections to addresses that no host has.
+    pub(crate) fn no_host(&self, outcome: NoHost) {
+        self.state().settings.no_host = outcome;
+    }
+
+    /// Opens the world. The borrow ends before any foreign code runs.
+    pub(super) fn state(&self) -> RefMut<'_, State> {
+        self.state.borrow_mut()
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
+/// Everything there is.
+pub(super) struct State {
+    pub(super) now: Instant,
+    pub(super) machines: Vec<Machine>,
+    pub(super) kernels: Vec<Kernel>,
+    pub(super) sockets: Slab<Socket>,
+    pub(super) listeners: Slab<Listening>,
+    /// What is on its way, by time of arrival and then in the order of sending.
+    pub(super) events: BTreeMap<(Instant, u64), Event>,
+    pub(super) events_sent: u64,
+    pub(super) settings: Settings,
+    pub(super) chance: Chance,
+    names: BTreeMap<String, Name>,
+}
+
+/// What the knobs of [`World`] set.
+pub(super) struct Settings {
+    pub(super) latency: Duration,
+    pub(super) links: BTreeMap<(usize, usize), Duration>,
+    pub(super) name_latency: Duration,
+    pub(super) capacity_bytes: usize,
+    pub(super) spurious_percent: u64,
+    pub(super) chop_bytes: usize,
+    pub(super) no_host: NoHost,
+}
+
+/// One stream of numbers for each use, so that a new draw in one does not shift the others.
+pub(super) struct Chance {
+    ports: Rng,
+    pub(super) listeners: Rng,
+    pub(super) chop: Rng,
+    pub(super) spurious: Rng,
+}
+
+enum Name {
+    Known(Vec<IpAddr>),
+    Hangs,
+}
+
+impl State {
+    fn new(seed: u64) -> Self {
+        let mut root = Rng::new(seed);
+        let mut stream = || Rng::new(root.next_u64());
+        Self {
+            now: Instant::ORIGIN,
+            machines: Vec::new(),
+            kernels: Vec::new(),
+            sockets: Slab::default(),
+            listeners: Slab::default(),
+            events: BTreeMap::new(),
+            events_sent: 0,
+            settings: Settings {
+                latency: Duration::ZERO,
+                links: BTreeMap::new(),
+                name_latency: Duration::ZERO,
+                capacity_bytes: CAPACITY_BYTES,
+                spurious_percent: 0,
+                chop_bytes: 0,
+                no_host: NoHost::Silent,
+            },
+            chance: Chance {
+                ports: stream(),
+                listeners: stream(),
+                chop: stream(),
+                spurious: stream(),
+            },
+            names: BTreeMap::new(),
+        }
+    }
+
+    fn add_kernel(&mut self, name: &str) -> usize {
+        let index = self.machine(name);
+        let reserve = self.machines[index].open_descriptor().is_ok();
+        self.kernels.push(Kernel::new(index, reserve));
+        self.kernels.len() - 1
+    }
+
+    /// Finds a host by its name, or makes it.
+    fn machine(&mut self, name: &str) -> usize {
+        if let Some(index) = self.machines.iter().position(|machine| machine.name == name) {
+            return index;
+        }
+        let number = u32::try_from(self.machines.len() + 1).unwrap_or(u32::MAX);
+        let offset = self.chance.ports.below(u64::from(EPHEMERAL_PORTS_LEN));
+        let offset = u16::try_from(offset).unwrap_or_default();
+        self.machines.push(Machine::new(name, number, offset));
+        self.machines.len() - 1
+    }
+
+    /// Returns the host that `ip` leads to from `machine`.
+    pub(super) fn route(&self, machine: usize, ip: IpAddr) -> Option<usize> {
+        if self.machines[machine].owns(ip) {
+            return Some(machine);
+        }
+        if ip.is_loopback() {
+            return None;
+        }
+        self.machines.iter().position(|machine| machine.owns(ip))
+    }
+
+    /// Draws how many bytes the next receive or send may move.
+    pub(super) fn chop(&mut self) -> usize {
+        let max = self.settings.chop_bytes;
+        if max == 0 {
+            return usize::MAX;
+        }
+        let drawn = self.chance.chop.below(u64::try_from(max).unwrap_or(u64::MAX));
+        usize::try_from(drawn).unwrap_or(usize::MAX).saturating_add(1)
+    }
+
+    /// Sends a question for a name on its way.
+    pub(super) fn ask(&mut self, kernel: usize, query: Key, host: &str) {
+        let at = self.now + self.settings.name_latency;
+        self.schedule(at, Event::Answer { kernel, query, host: host.to_ascii_lowercase() });
+        self.run_due();
+    }
+
+    /// Hands the answer for a name to a loop.
+    pub(super) fn answer(&mut self, kernel: usize, query: Key, host: &str) {
+        let outcome = if let Ok(ip) = host.parse() {
+            Ok(vec![ip])
+        } else {
+            match self.names.get(host) {
+                Some(Name::Known(addresses)) => Ok(addresses.clone()),
+                Some(Name::Hangs) => return,
+                None => self.built_in_name(host),
+            }
+        };
+        self.kernels[kernel].arrived.push_back(Resolution { query, outcome });
+    }
+
+    fn built_in_name(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        if host == "localhost" {
+            return Ok(vec![std::net::Ipv4Addr::LOCALHOST.into()]);
+        }
+        let known = self.machines.iter().find(|machine| machine.name.eq_ignore_ascii_case(host));
+        match known {
+            Some(machine) => Ok(vec![machine.v4.into()]),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "the name is not known")),
+        }
+    }
+}
