@@ -17,11 +17,11 @@ pub use base::{ConnId, Instant, ListenerId, TimerId};
 pub use endpoint::*;
 pub use net::{
     CloseReason, Closed, ConnConfig, ConnStats, ConnectError, ConnectOptions, ListenError,
-    Pressure, Target, TargetError,
+    OnHighMark, Pressure, Target, TargetError,
 };
 pub use protocol::{
     Conn, ConnHandle, Eof, EventLoop, Failure, Flow, Input, IntoHandler, LoopConfig, LoopError,
     LoopHandle, LoopStats, Message, Peer, PostError, PostRefused, Protocol, QueueFull, Reactor,
-    RemoteCall, Stopped, Tag, Tick, TooLong, WorkError,
+    RemoteCall, ServerHandle, Shared, Stopped, Tag, Tick, TooLong, WorkError,
 };
 pub use sys::{KeepAlive, ListenOptions};

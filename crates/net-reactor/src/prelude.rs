@@ -1,6 +1,6 @@
 //! What nearly every program uses: `use net_reactor::prelude::*;`.
 
 pub use crate::{
-    CloseReason, Conn, ConnHandle, ConnId, ConnectError, Eof, Error, EventLoop, Failure, Flow,
-    Input, LoopHandle, Message, Peer, Pressure, Protocol, Reactor, Server, Tag,
+    Client, CloseReason, Conn, ConnHandle, ConnId, ConnectError, Eof, Error, EventLoop, Failure,
+    Flow, Input, LoopHandle, Message, Peer, Pressure, Protocol, Reactor, Server, Tag,
 };

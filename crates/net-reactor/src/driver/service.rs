@@ -63,7 +63,7 @@ pub(super) fn serve_stream<S: Sys>(
         Some(Event::Writable { slot: key })
     } else if state.wants_receive() {
         receive(sys, buffer, key, slot)
-    } else if state.failed && !state.ended {
+    } else if state.failed {
         report_failure(sys, key, slot)
     } else {
         None

@@ -65,7 +65,7 @@ impl StreamState {
     pub(super) fn wants_service(self) -> bool {
         let wants_write = self.writable && (self.blocked || self.connecting);
         let wants_read = self.wants_receive() && !self.connecting;
-        wants_read || wants_write || (self.failed && !self.ended)
+        wants_read || wants_write || self.failed
     }
 }
 

@@ -8,8 +8,8 @@ use super::Error;
 use crate::base::ConnId;
 use crate::net::{CloseReason, ConnectError, ConnectOptions, Pressure, Target, TargetError};
 use crate::protocol::{
-    Conn, Eof, EventLoop, Failure, Flow, Input, LoopConfig, LoopHandle, Message, Protocol, Reactor,
-    Stopped, Tag,
+    Conn, Eof, EventLoop, Failure, Flow, Input, LoopConfig, LoopHandle, LoopStats, Message,
+    Protocol, Reactor, Stopped, Tag,
 };
 
 /// What is called with each failed attempt.
@@ -167,6 +167,12 @@ impl RunningClient {
         self.event_loop.reactor()
     }
 
+    /// Returns the loop's counters.
+    #[must_use]
+    pub fn stats(&self) -> LoopStats {
+        self.event_loop.stats()
+    }
+
     /// Runs until every connection has ended, or the loop is stopped.
     ///
     /// # Errors
@@ -200,15 +206,33 @@ impl Roster {
     }
 
     fn fail(&self, reactor: &mut Reactor<'_>, error: ConnectError) {
-        if let Some(mut call) = self.on_failed.take() {
-            call(reactor, error);
-            self.on_failed.set(Some(call));
-        } else {
+        if let Some(call) = self.on_failed.take() {
+            PutBack { call: Some(call), place: &self.on_failed }.run(reactor, error);
+        } else if !(reactor.is_stopping() && matches!(error, ConnectError::Cancelled)) {
             let first = self.first_error.take();
             self.first_error.set(first.or(Some(error)));
             reactor.stop();
         }
-        self.leave(reactor);
+    }
+}
+
+/// A function taken out to be run; it is put back also when it panics.
+struct PutBack<'a> {
+    call: Option<OnFailed>,
+    place: &'a Cell<Option<OnFailed>>,
+}
+
+impl PutBack<'_> {
+    fn run(mut self, reactor: &mut Reactor<'_>, error: ConnectError) {
+        if let Some(call) = &mut self.call {
+            call(reactor, error);
+        }
+    }
+}
+
+impl Drop for PutBack<'_> {
+    fn drop(&mut self) {
+        self.place.set(self.call.take());
     }
 }
 
@@ -260,6 +284,9 @@ impl<P: Protocol> Protocol for Member<P> {
     }
 
     fn on_connect_failed(&mut self, reactor: &mut Reactor<'_>, error: ConnectError) {
-        self.roster.fail(reactor, error);
+        // First, so that a panic of the user's own functions cannot keep the client running.
+        self.roster.leave(reactor);
+        self.roster.fail(reactor, error.clone());
+        self.inner.on_connect_failed(reactor, error);
     }
 }

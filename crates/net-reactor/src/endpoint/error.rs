@@ -8,7 +8,6 @@ use crate::net::{ConnectError, ListenError, TargetError};
 use crate::protocol::LoopError;
 
 /// Why a server or a client cannot start or go on.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The address cannot be listened on.
@@ -37,6 +36,19 @@ impl fmt::Display for Error {
             Self::Signals(_) => f.write_str("cannot install the signal handlers"),
             Self::Thread(_) => f.write_str("cannot start a thread for a loop"),
         }
+    }
+}
+
+// What `main` prints when it returns an error is its `Debug`: one readable line, causes included.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 

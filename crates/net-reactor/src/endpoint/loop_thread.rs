@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use super::Error;
-use crate::protocol::{EventLoop, LoopConfig, LoopHandle, Stopped};
+use crate::protocol::{EventLoop, LoopConfig, LoopHandle, ServerHandle, Stopped};
 
 /// A loop that runs on a thread of its own.
 ///
@@ -25,7 +25,7 @@ use crate::protocol::{EventLoop, LoopConfig, LoopHandle, Stopped};
 #[derive(Debug)]
 pub struct LoopThread {
     handle: LoopHandle,
-    start: mpsc::Sender<()>,
+    start: mpsc::Sender<ServerHandle>,
     thread: JoinHandle<Result<Stopped, Error>>,
 }
 
@@ -41,7 +41,7 @@ impl LoopThread {
         setup: impl FnOnce(&mut EventLoop) -> Result<(), Error> + Send + 'static,
     ) -> Result<Self, Error> {
         let (thread, ()) = Self::prepare(name, config, setup)?;
-        thread.start();
+        thread.start(ServerHandle::new([thread.handle().clone()]));
         Ok(thread)
     }
 
@@ -64,13 +64,19 @@ impl LoopThread {
                 }
                 Err(error) => {
                     let _ = report.send(Err(error));
-                    return Ok(Stopped { aborted: 0 });
+                    return Ok(Stopped::default());
                 }
             };
             match started.recv() {
-                Ok(()) => event_loop.run().map_err(Error::from),
+                Ok(server) => {
+                    event_loop.reactor().set_server(&server);
+                    let result = event_loop.run().map_err(Error::from);
+                    // Loops that serve together end together.
+                    server.stop();
+                    result
+                }
                 // Whoever prepared the loop gave up before it ran.
-                Err(mpsc::RecvError) => Ok(Stopped { aborted: 0 }),
+                Err(mpsc::RecvError) => Ok(Stopped::default()),
             }
         };
         let thread =
@@ -80,9 +86,10 @@ impl LoopThread {
         Ok((Self { handle, start, thread }, value))
     }
 
-    pub(super) fn start(&self) {
+    /// Lets the loop run, as one of those that serve together.
+    pub(super) fn start(&self, server: ServerHandle) {
         // A thread that is gone will say so when it is joined.
-        let _ = self.start.send(());
+        let _ = self.start.send(server);
     }
 
     /// Returns a handle of the loop.

@@ -3,15 +3,15 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
 
-use bytes::Bytes;
-
-use super::{Error, LoopThread, OnData};
+use super::{BoundServer, Error, LoopThread, OnData, RunningServer};
 use crate::base::ListenerId;
 use crate::net::{ConnConfig, ListenError};
 use crate::protocol::{
-    Conn, EventLoop, Factory, Flow, Input, IntoHandler, LoopConfig, LoopHandle, Peer, Reactor,
-    SpreadTo, Stopped,
+    Conn, EventLoop, Factory, Flow, Input, IntoHandler, LoopConfig, Peer, Reactor, SpreadTo,
+    Stopped,
 };
 use crate::sys::ListenOptions;
 
@@ -169,7 +169,46 @@ where
     /// when the process is out of descriptors or threads.
     pub fn listen(self, address: impl ToSocketAddrs + fmt::Debug) -> Result<BoundServer, Error> {
         let addresses = resolve(address)?;
-        self.bind(|reactor, options, config| listen_first(reactor, &addresses, options, config))
+        self.bind_first(&addresses)
+    }
+
+    /// Binds the address and runs the server on a thread of its own (and more for more loops).
+    ///
+    /// ```
+    /// # use net_reactor::{Error, Server};
+    /// let server = Server::on_data(|conn, input| Ok(conn.write(input.take_all())?))
+    ///     .spawn("127.0.0.1:0")?;
+    /// println!("listening on {}", server.local_address());
+    /// server.handle().stop();
+    /// server.join()?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`listen`](Self::listen).
+    pub fn spawn(self, address: impl ToSocketAddrs + fmt::Debug) -> Result<RunningServer, Error>
+    where
+        F: Send,
+    {
+        let addresses = resolve(address)?;
+        let (report, reported) = mpsc::channel();
+        let body = move || match self.bind_first(&addresses) {
+            Ok(bound) => {
+                // The receiver waits for exactly this.
+                let _ = report.send(Ok((bound.local_address(), bound.handle())));
+                bound.run()
+            }
+            Err(error) => {
+                let _ = report.send(Err(error));
+                Ok(Stopped::default())
+            }
+        };
+        let name = "net-reactor-0".to_owned();
+        let thread = thread::Builder::new().name(name).spawn(body).map_err(Error::Thread)?;
+        let died = || Error::Thread(io::Error::other("the thread died while it was set up"));
+        let (address, handle) = reported.recv().map_err(|_| died())??;
+        Ok(RunningServer { address, handle, thread })
     }
 
     /// Serves on a listening socket that was made elsewhere, such as by a service manager.
@@ -183,6 +222,10 @@ where
     pub fn adopt(mut self, socket: TcpListener) -> Result<BoundServer, Error> {
         self.balance = Balance::LeastLoaded;
         self.bind(|reactor, _options, config| Ok(reactor.adopt_listener(socket, config.clone())?))
+    }
+
+    fn bind_first(self, addresses: &[SocketAddr]) -> Result<BoundServer, Error> {
+        self.bind(|reactor, options, config| listen_first(reactor, addresses, options, config))
     }
 
     /// Makes the loops around a listener that `open` makes on the first one.
@@ -329,104 +372,5 @@ impl MoreLoops {
         let target = SpreadTo { owner: thread.handle().clone(), listener: fed };
         reactor.spread_to(listener, target);
         Ok(thread)
-    }
-}
-
-/// A server that is bound to its address and ready to run.
-#[derive(Debug)]
-pub struct BoundServer {
-    event_loop: EventLoop,
-    listener: ListenerId,
-    address: SocketAddr,
-    threads: Vec<LoopThread>,
-}
-
-impl BoundServer {
-    /// Returns the address the server is bound to, with the port the kernel chose for port 0.
-    #[must_use]
-    pub fn local_address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Returns the listener on the first loop.
-    #[must_use]
-    pub fn listener(&self) -> ListenerId {
-        self.listener
-    }
-
-    /// Returns a handle to stop the server and to reach its loops from any thread.
-    #[must_use]
-    pub fn handle(&self) -> ServerHandle {
-        let others = self.threads.iter().map(|thread| thread.handle().clone());
-        ServerHandle { loops: std::iter::once(self.event_loop.handle()).chain(others).collect() }
-    }
-
-    /// Returns the first loop, to set up timers and the like before it runs.
-    pub fn reactor(&mut self) -> Reactor<'_> {
-        self.event_loop.reactor()
-    }
-
-    /// Runs until the server is stopped; the first loop runs on this thread.
-    ///
-    /// When the first loop stops, for whatever reason, the others are stopped as well.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Loop`] when a loop could not wait for events.
-    pub fn run(mut self) -> Result<Stopped, Error> {
-        for thread in &self.threads {
-            thread.start();
-        }
-        let mut result = self.event_loop.run().map_err(Error::from);
-        for thread in &self.threads {
-            thread.handle().stop();
-        }
-        for thread in self.threads {
-            let other = thread.join();
-            result = result.and_then(|sum| Ok(Stopped { aborted: sum.aborted + other?.aborted }));
-        }
-        result
-    }
-}
-
-/// A running server, seen from any thread.
-#[derive(Debug, Clone)]
-pub struct ServerHandle {
-    loops: Vec<LoopHandle>,
-}
-
-impl ServerHandle {
-    /// Returns the server's loops, the first one first.
-    #[must_use]
-    pub fn loops(&self) -> &[LoopHandle] {
-        &self.loops
-    }
-
-    /// Stops every loop gracefully; see [`LoopHandle::stop`].
-    pub fn stop(&self) {
-        for owner in &self.loops {
-            owner.stop();
-        }
-    }
-
-    /// Stops every loop at once; open connections are aborted.
-    pub fn stop_now(&self) {
-        for owner in &self.loops {
-            owner.stop_now();
-        }
-    }
-
-    /// Sends `bytes` to every connection of the server; all share one buffer.
-    ///
-    /// Returns to how many loops it was posted; one that is gone or overloaded is left out.
-    pub fn broadcast(&self, bytes: impl Into<Bytes>) -> usize {
-        let bytes = bytes.into();
-        self.loops.iter().filter(|owner| owner.broadcast(bytes.clone()).is_ok()).count()
-    }
-
-    /// Returns how many connections the server holds, about.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.loops.iter().map(LoopHandle::connections).sum()
     }
 }

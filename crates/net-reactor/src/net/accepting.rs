@@ -55,7 +55,7 @@ impl Net {
         config: SharedConfig,
         ops: &mut O,
     ) -> Result<Key, ListenError> {
-        let address = socket.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+        let address = socket.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         self.add_listener(address, config, |key| ops.adopt_listener(key, socket))
     }
 

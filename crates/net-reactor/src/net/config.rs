@@ -24,11 +24,26 @@ pub(crate) const FLUSH_EARLY_BYTES: usize = 64 * 1024;
 /// How long a connector tries, name resolution included: 30 s.
 pub(crate) const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 
+/// What happens by itself while queued output is above the high mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnHighMark {
+    /// Reading from this connection pauses until the low mark. Right where the output answers the
+    /// input, as in most servers: who does not read the answers may not ask more.
+    #[default]
+    PauseReading,
+    /// Nothing; [`on_pressure`](crate::Protocol::on_pressure) decides. Right where the output comes
+    /// from elsewhere, as in a relay: there the *source* is to be paused, and pausing this
+    /// connection's own input could make both directions wait for each other.
+    Tell,
+}
+
 /// Limits and options of a connection.
 ///
 /// | setting | default | what happens there |
 /// |---|---|---|
 /// | `high_mark` | 256 KiB of queued output | [`on_pressure(High)`](crate::Protocol::on_pressure); reading pauses by itself |
+/// | `on_high_mark` | pause reading | what `on_pressure(High)` does by itself |
 /// | `low_mark` | 64 KiB of queued output | `on_pressure(Low)`; reading resumes |
 /// | `output_max` | 16 MiB of queued output | closed with [`SlowConsumer`](crate::CloseReason::SlowConsumer) |
 /// | `input_max` | 2 MiB of unconsumed input | closed with [`InputOverflow`](crate::CloseReason::InputOverflow) |
@@ -50,6 +65,7 @@ pub(crate) const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 pub struct ConnConfig {
     pub(crate) high_mark_bytes: usize,
     pub(crate) low_mark_bytes: usize,
+    pub(crate) on_high_mark: OnHighMark,
     pub(crate) output_bytes_max: usize,
     pub(crate) input_bytes_max: usize,
     pub(crate) linger: Duration,
@@ -65,6 +81,7 @@ impl Default for ConnConfig {
         Self {
             high_mark_bytes: HIGH_MARK_BYTES,
             low_mark_bytes: LOW_MARK_BYTES,
+            on_high_mark: OnHighMark::default(),
             output_bytes_max: OUTPUT_BYTES_MAX,
             input_bytes_max: INPUT_BYTES_MAX,
             linger: LINGER,
@@ -85,6 +102,13 @@ impl ConnConfig {
     pub fn marks(mut self, low_bytes: usize, high_bytes: usize) -> Self {
         self.high_mark_bytes = high_bytes;
         self.low_mark_bytes = low_bytes.min(high_bytes);
+        self
+    }
+
+    /// Sets what happens by itself above the high mark.
+    #[must_use]
+    pub fn on_high_mark(mut self, reaction: OnHighMark) -> Self {
+        self.on_high_mark = reaction;
         self
     }
 

@@ -3,8 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::connection::{Attempt, Connection, Phase};
+use super::connection::{Attempt, Connection, Phase, Pressure};
 use super::{ConnectError, ConnectOptions, Due, Net, Notice, Target};
 use crate::base::Key;
 use crate::driver::Ops;
@@ -59,9 +60,11 @@ impl Net {
             Ok(addresses) if !addresses.is_empty() => addresses,
             Ok(_) => {
                 let source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+                let source = Arc::new(source);
                 return self.fail_connect(key, ConnectError::NameNotFound { host, source }, ops);
             }
             Err(source) => {
+                let source = Arc::new(source);
                 return self.fail_connect(key, ConnectError::NameNotFound { host, source }, ops);
             }
         };
@@ -130,6 +133,9 @@ impl Net {
         super::apply_read_mode(key, conn, ops);
         apply_options(key, conn, ops);
         self.notices.push_back(Notice::Opened(key));
+        if conn.pressured {
+            self.notices.push_back(Notice::Pressure(key, Pressure::High));
+        }
         if has_output {
             self.mark_dirty(key);
         }

@@ -11,7 +11,8 @@ use crate::event_loop::TimerKey;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there are two marks, and crossing one is all")]
 pub enum Pressure {
-    /// Queued output rose above the high mark. Reading from this connection has paused by itself.
+    /// Queued output rose above the high mark. Reading from this connection has paused by itself,
+    /// unless [`OnHighMark::Tell`](crate::OnHighMark::Tell) is set.
     High,
     /// Queued output fell to the low mark or below. Reading has resumed, unless it is paused.
     Low,

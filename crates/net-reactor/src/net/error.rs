@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The connection is closed or closing: nothing can be sent on it any more.
@@ -128,7 +129,7 @@ impl Error for CloseReason {
 }
 
 /// Why a connection could not be opened. Each attempt ends with one of these or is opened.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The peer's host answered that nobody listens there.
@@ -136,7 +137,7 @@ pub enum ConnectError {
         /// The address that was tried last.
         peer: SocketAddr,
         /// What the system call said.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// There was no outcome within the deadline.
     TimedOut {
@@ -148,33 +149,35 @@ pub enum ConnectError {
         /// The address that was tried last.
         peer: SocketAddr,
         /// What the system call said.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// The host name could not be resolved, or has no address.
     NameNotFound {
         /// The name.
         host: String,
         /// What the resolver said.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// The local address cannot be used: it is not of this host, or its ports are used up.
     CannotBind {
         /// What the system call said.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// The connection was closed or aborted before it was open, or the loop stopped.
     Cancelled,
     /// Another failure of the system.
     Failed {
         /// What the system call said.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
 }
 
 impl ConnectError {
     /// Sorts an error of a connect call into the reasons.
     pub(crate) fn from_io(peer: SocketAddr, after: Duration, source: io::Error) -> Self {
-        match source.kind() {
+        let kind = source.kind();
+        let source = Arc::new(source);
+        match kind {
             io::ErrorKind::ConnectionRefused
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted => Self::Refused { peer, source },
@@ -211,7 +214,7 @@ impl Error for ConnectError {
             | Self::Unreachable { source, .. }
             | Self::NameNotFound { source, .. }
             | Self::CannotBind { source }
-            | Self::Failed { source } => Some(source),
+            | Self::Failed { source } => Some(source.as_ref()),
             Self::TimedOut { .. } | Self::Cancelled => None,
         }
     }

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use self::accepting::Listener;
-pub use self::config::{ConnConfig, ConnectOptions};
+pub use self::config::{ConnConfig, ConnectOptions, OnHighMark};
 pub use self::connection::{ConnStats, Pressure};
 pub(crate) use self::connection::{Connection, Phase};
 pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
@@ -201,7 +201,8 @@ impl Net {
 /// A closing connection is always read: its input is thrown away, and the peer's end is awaited.
 fn apply_read_mode<O: Ops + ?Sized>(key: Key, conn: &Connection, ops: &mut O) {
     let closing = conn.phase != Phase::Open;
-    let wanted = closing || !(conn.paused || conn.pressured);
+    let held_back = conn.pressured && conn.config.on_high_mark == OnHighMark::PauseReading;
+    let wanted = closing || !(conn.paused || held_back);
     ops.read_mode(key, if wanted { ReadMode::Flow } else { ReadMode::Paused });
 }
 

@@ -21,7 +21,8 @@ impl Net {
     ) -> Result<(), Closed> {
         let conn = self.conns.get_mut(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
         let queued_bytes = conn.queued_bytes() + bytes.len();
-        let small = queued_bytes < FLUSH_EARLY_BYTES.min(conn.config.high_mark_bytes);
+        let small = queued_bytes < FLUSH_EARLY_BYTES.min(conn.config.high_mark_bytes)
+            && queued_bytes <= conn.config.output_bytes_max;
         let stages = small && conn.out.is_none() && conn.phase == Phase::Open;
         if stages && self.staging.append(&mut conn.staged, bytes) {
             if !conn.dirty {

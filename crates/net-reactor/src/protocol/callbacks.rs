@@ -78,7 +78,8 @@ pub trait Protocol: 'static {
     /// The peer has finished sending. `input` holds what `on_data` never consumed.
     ///
     /// The default finishes our side as well: what is queued is sent, then the connection closes
-    /// with [`CloseReason::PeerClosed`].
+    /// with [`CloseReason::PeerClosed`]. A handler whose answer is still being made elsewhere, such
+    /// as on another thread, returns [`Eof::KeepOpen`] and closes when it has sent it.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use super::handle::{LoopHandle, Shared};
 use super::handlers::SideTable;
 use super::stopping::StopState;
 use super::task::{Continuation, LocalTask, Task};
-use super::{Factory, Protocol};
+use super::{Factory, Protocol, ServerHandle};
 use crate::base::{ConnId, Instant, Key, ListenerId, LoopId, Slab, TimerId};
 use crate::net::Net;
 
@@ -39,6 +39,8 @@ pub(crate) struct Core {
 /// Who serves the peers of a listener.
 pub(crate) struct Acceptor {
     pub(crate) factory: Factory,
+    /// The loops that serve the listener's address together.
+    pub(crate) server: ServerHandle,
     /// Loops that share the listener's peers, if it spreads them.
     pub(crate) spread: Vec<SpreadTo>,
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::calls::DueCall;
 use super::core::Core;
 use super::task::panic_message;
-use super::{Conn, Eof, Flow, Input, Protocol, Reactor, Tag};
+use super::{Conn, Eof, Flow, Input, Peer, Protocol, Reactor, Tag};
 use crate::base::{Inbound, Key, ScanMark};
 use crate::driver::{Engine, Event, Lease};
 use crate::net::{CloseReason, ConnectError, Due, Notice, Phase, Received};
@@ -179,6 +179,7 @@ impl<E: Engine> Dispatcher<E> {
         self.core.net.release(key);
         if let Some(mut handler) = handler {
             self.run(|reactor| handler.on_connect_failed(reactor, error));
+            self.run(|_| drop(handler));
         }
     }
 
@@ -194,11 +195,10 @@ impl<E: Engine> Dispatcher<E> {
         }
         if let Some(mut handler) = self.core.handlers.take(key) {
             let mut conn = Conn::new(key, &mut self.core, &mut self.engine);
-            let told = catch_unwind(AssertUnwindSafe(|| {
-                handler.on_close(&mut conn, reason);
-                drop(handler);
-            }));
-            if let Err(panic) = told {
+            // One after the other: a second panic while the first unwinds would end the process.
+            let told = catch_unwind(AssertUnwindSafe(|| handler.on_close(&mut conn, reason)));
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(handler)));
+            for panic in [told, dropped].into_iter().filter_map(Result::err) {
                 tracing::error!(%id, message = panic_message(&*panic), "on_close panicked");
             }
             self.core.uncount_connection();
@@ -249,7 +249,8 @@ impl<E: Engine> Dispatcher<E> {
         peer: std::net::SocketAddr,
     ) -> Option<Box<dyn Protocol>> {
         let mut acceptor = self.core.acceptors.take(listener)?;
-        let peer = super::Peer { address: peer, listener: self.core.listener_id(listener) };
+        let server = acceptor.server.clone();
+        let peer = Peer { address: peer, listener: self.core.listener_id(listener), server };
         let made = catch_unwind(AssertUnwindSafe(|| (acceptor.factory)(&peer)));
         self.core.acceptors.put(listener, acceptor);
         made.unwrap_or_else(|panic| {

@@ -234,7 +234,8 @@ impl fmt::Debug for LoopHandle {
 /// A connection, seen from any thread.
 ///
 /// When the connection has ended, what still arrives for it is dropped: the handle cannot know,
-/// because the end may be on its way.
+/// because the end may be on its way. In particular, a peer that half-closes after its request ends
+/// the connection unless [`on_eof`](crate::Protocol::on_eof) keeps it open for the answer.
 #[derive(Clone)]
 pub struct ConnHandle {
     pub(crate) id: ConnId,

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::Protocol;
+use super::{Protocol, ServerHandle};
 use crate::base::{Key, ListenerId};
 
 /// A peer that was just accepted, as a factory sees it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) listener: ListenerId,
+    pub(crate) server: ServerHandle,
 }
 
 impl Peer {
@@ -24,6 +25,12 @@ impl Peer {
     #[must_use]
     pub fn listener(&self) -> ListenerId {
         self.listener
+    }
+
+    /// Returns the loops that serve this address, to broadcast to all of their connections.
+    #[must_use]
+    pub fn server(&self) -> &ServerHandle {
+        &self.server
     }
 }
 

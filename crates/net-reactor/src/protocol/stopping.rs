@@ -3,7 +3,7 @@
 use crate::event_loop::TimerKey;
 
 /// How a run of the loop ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stopped {
     /// Connections that were not finished by the end of the loop's patience, and were aborted.

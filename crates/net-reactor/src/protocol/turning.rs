@@ -61,7 +61,11 @@ impl<E: Engine> Stages for Dispatcher<E> {
     }
 
     fn run_tasks(&mut self) {
-        self.core.take_posts();
+        // Posts stay in the inbox, and count against its limits, until those before them have run.
+        let behind = !self.core.remote.is_empty();
+        if !behind {
+            self.core.take_posts();
+        }
         for _ in 0..self.core.local.len().min(TASKS_PER_TURN) {
             if let Some(task) = self.core.local.pop_front() {
                 self.run_local(task);
@@ -71,6 +75,10 @@ impl<E: Engine> Stages for Dispatcher<E> {
             if let Some(task) = self.core.remote.pop_front() {
                 self.run_remote(task);
             }
+        }
+        if behind && self.core.remote.is_empty() {
+            // The loop was told of posts without looking at them, and must not sleep over them.
+            self.core.take_posts();
         }
         self.advance_stop();
     }

@@ -27,14 +27,16 @@ mod streams;
 use std::time::Duration;
 
 use self::rig::Rig;
+use super::Sys;
 use super::memory::World;
 use super::native::Native;
-use super::Sys;
 
+/// The kernel of this machine.
 fn native_rig() -> Rig<Native> {
     Rig::new(Native::new().unwrap(), || {})
 }
 
+/// Memory at its best behaviour.
 fn memory_rig() -> Rig<impl Sys> {
     Rig::new(World::new(1).host("here"), || {})
 }

@@ -84,7 +84,11 @@ impl<S: Sys> Rig<S> {
         self.until(|rig| rig.take_report(token, flag).then_some(()));
     }
 
-    pub(super) fn take_report(&mut self, token: Token, flag: fn(&mut Readiness) -> &mut bool) -> bool {
+    pub(super) fn take_report(
+        &mut self,
+        token: Token,
+        flag: fn(&mut Readiness) -> &mut bool,
+    ) -> bool {
         let seen = self.seen.iter_mut().find(|seen| seen.token == token);
         seen.is_some_and(|seen| std::mem::take(flag(seen)))
     }
@@ -95,7 +99,7 @@ impl<S: Sys> Rig<S> {
     #[track_caller]
     pub(super) fn patiently<T>(
         &mut self,
-        pub(super) token: Token,
+        token: Token,
         flag: fn(&mut Readiness) -> &mut bool,
         mut call: impl FnMut(&mut S) -> io::Result<T>,
     ) -> io::Result<T> {
@@ -111,7 +115,11 @@ impl<S: Sys> Rig<S> {
         self.listen_on("127.0.0.1:0", &ListenOptions::default()).unwrap()
     }
 
-    pub(super) fn listen_on(&mut self, address: &str, options: &ListenOptions) -> io::Result<Door<S>> {
+    pub(super) fn listen_on(
+        &mut self,
+        address: &str,
+        options: &ListenOptions,
+    ) -> io::Result<Door<S>> {
         let token = Token::listener(self.key());
         let address = address.parse().unwrap();
         let (listener, address) = self.sys.listen(token, address, options)?;

@@ -20,6 +20,7 @@ suite! {
     a_reset_leaves_what_had_arrived_readable,
     a_reset_is_reported_as_failure_and_told_once,
     a_send_to_a_peer_that_reset_fails,
+    a_reset_after_the_end_is_still_reported,
     data_for_a_closed_socket_is_answered_by_a_reset,
 }
 
@@ -158,6 +159,18 @@ fn a_send_to_a_peer_that_reset_fails<S: Sys>(mut rig: Rig<S>) {
     let first = rig.send(&mut server, b"x").unwrap_err().kind();
     let second = rig.send(&mut server, b"x").unwrap_err().kind();
     assert_eq!((first, second), (ErrorKind::ConnectionReset, ErrorKind::BrokenPipe));
+}
+
+fn a_reset_after_the_end_is_still_reported<S: Sys>(mut rig: Rig<S>) {
+    let (client, mut server) = rig.pair();
+    rig.sys.shutdown_write(&client.stream).unwrap();
+    assert!(rig.receive(&mut server).unwrap().is_empty());
+    rig.sys.close(client.stream, CloseHow::Reset);
+    rig.report(server.token, failed);
+    // A receive still says "end": only a send, or asking for it, tells the error.
+    assert!(rig.receive(&mut server).unwrap().is_empty());
+    let told = rig.sys.take_error(&server.stream).unwrap().map(|error| error.kind());
+    assert_eq!(told, Some(ErrorKind::BrokenPipe));
 }
 
 fn data_for_a_closed_socket_is_answered_by_a_reset<S: Sys>(mut rig: Rig<S>) {

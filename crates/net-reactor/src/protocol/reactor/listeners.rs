@@ -1,0 +1,116 @@
+//! Listeners, as the loop offers them to callbacks.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::base::{Key, ListenerId};
+use crate::net::{ConnConfig, ListenError};
+use crate::protocol::core::{Acceptor, SpreadTo};
+use crate::protocol::{Factory, IntoHandler, Peer, Reactor, ServerHandle};
+use crate::sys::ListenOptions;
+
+/// Listeners and the loop itself.
+impl Reactor<'_> {
+    /// Listens on `address`; `factory` makes the handler of each accepted peer, or declines it.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`] when the address cannot be listened on.
+    pub fn listen<H: IntoHandler>(
+        &mut self,
+        address: SocketAddr,
+        options: &ListenOptions,
+        config: ConnConfig,
+        mut factory: impl FnMut(&Peer) -> H + 'static,
+    ) -> Result<ListenerId, ListenError> {
+        let factory = Box::new(move |peer: &Peer| factory(peer).into_handler());
+        self.listen_boxed(address, options, config, factory)
+    }
+
+    pub(crate) fn listen_boxed(
+        &mut self,
+        address: SocketAddr,
+        options: &ListenOptions,
+        config: ConnConfig,
+        factory: Factory,
+    ) -> Result<ListenerId, ListenError> {
+        let listener = self.listen_socket(address, options, config)?;
+        self.set_factory(listener, factory);
+        Ok(listener)
+    }
+
+    /// Opens a listening socket; its peers are declined until it has a factory.
+    pub(crate) fn listen_socket(
+        &mut self,
+        address: SocketAddr,
+        options: &ListenOptions,
+        config: ConnConfig,
+    ) -> Result<ListenerId, ListenError> {
+        let key = self.core.net.listen(address, options, Rc::new(config), &mut *self.ops)?;
+        Ok(self.core.listener_id(key))
+    }
+
+    pub(crate) fn set_factory(&mut self, listener: ListenerId, factory: Factory) {
+        self.put_acceptor(listener.key, factory);
+    }
+
+    pub(crate) fn adopt_listener(
+        &mut self,
+        socket: std::net::TcpListener,
+        config: ConnConfig,
+    ) -> Result<ListenerId, ListenError> {
+        let key = self.core.net.adopt_listener(socket, Rc::new(config), &mut *self.ops)?;
+        Ok(self.core.listener_id(key))
+    }
+
+    /// Adds a listener without a socket, for peers that another loop accepts.
+    pub(crate) fn add_fed_listener(
+        &mut self,
+        address: SocketAddr,
+        config: ConnConfig,
+        factory: Factory,
+    ) -> Key {
+        let key = self.core.net.add_fed_listener(address, Rc::new(config));
+        self.put_acceptor(key, factory);
+        key
+    }
+
+    fn put_acceptor(&mut self, key: Key, factory: Factory) {
+        let server = ServerHandle::new([self.handle()]);
+        self.core.acceptors.put(key, Acceptor { factory, server, spread: Vec::new() });
+    }
+
+    /// Tells the listeners of this loop which loops they serve together with.
+    pub(crate) fn set_server(&mut self, server: &ServerHandle) {
+        for key in self.core.net.listener_keys() {
+            if let Some(acceptor) = self.core.acceptors.get_mut(key) {
+                acceptor.server = server.clone();
+            }
+        }
+    }
+
+    /// Lets another loop take over a share of a listener's peers.
+    pub(crate) fn spread_to(&mut self, listener: ListenerId, target: SpreadTo) {
+        if let Some(acceptor) = self.core.acceptors.get_mut(listener.key) {
+            acceptor.spread.push(target);
+        }
+    }
+
+    /// Returns the address that a listener is bound to, with the port the kernel chose for port 0.
+    #[must_use]
+    pub fn listener_address(&self, listener: ListenerId) -> Option<SocketAddr> {
+        let key = self.listener_key(listener)?;
+        self.core.net.listener_address(key)
+    }
+
+    /// Stops listening; connections that were accepted live on. Returns whether it was listening.
+    pub fn unlisten(&mut self, listener: ListenerId) -> bool {
+        let Some(key) = self.listener_key(listener) else { return false };
+        self.core.acceptors.take(key);
+        self.core.net.unlisten(key, &mut *self.ops)
+    }
+
+    pub(crate) fn listener_key(&self, listener: ListenerId) -> Option<Key> {
+        (listener.loop_id == self.core.loop_id()).then_some(listener.key)
+    }
+}
