@@ -2,11 +2,15 @@
 //!
 //! Everything the loop wants from the world passes through one trait, [`Sys`]: sockets, readiness,
 //! wake-up, the monotonic clock, name resolution, and threads for blocking work. It is written
-//! twice: [`native`] over `mio` and `socket2`, and [`memory`] as a kernel in plain memory with a
-//! manual clock. Code above this layer cannot tell which one it runs on.
+//! twice: [`native`] over `mio` and `socket2`, and, for tests, `memory` as a kernel in plain memory
+//! with a manual clock. Code above this layer cannot tell which one it runs on.
 //!
 //! This layer knows descriptors and readiness. It does not know what a connection is.
 
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+pub(crate) mod memory;
 pub(crate) mod native;
 mod options;
 mod token;
@@ -28,7 +32,8 @@ use crate::base::{Instant, Key};
 ///
 /// Reports are edges: a flag is set when something changed, not while it stays so. They may be
 /// spurious, merged, or late; they may name a socket that is closed by now. The one guarantee is
-/// that a change after the last fruitless call is reported again.
+/// that a change after the last fruitless call - one that would block, or that moved fewer bytes
+/// than it was offered - is reported again. A hang-up and a failure are never spurious.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Readiness {
     pub(crate) token: Token,
@@ -70,6 +75,8 @@ pub(crate) trait Wake: Send + Sync {
 /// - `EINTR` never leaves this layer;
 /// - a closed socket is forgotten: its token is never reported by a later `wait`;
 /// - the clock never goes backwards.
+///
+/// A stream or listener must be closed; dropping one need not give its descriptor back.
 pub(crate) trait Sys: 'static {
     type Listener: 'static;
     type Stream: Send + 'static;
@@ -118,7 +125,8 @@ pub(crate) trait Sys: 'static {
 
     fn close_listener(&mut self, listener: Self::Listener);
 
-    /// Starts a connection and registers its socket. The outcome is reported as writability.
+    /// Starts a connection and registers its socket. The outcome is reported as writability, or the
+    /// failure returned at once, as loopback may do.
     fn connect(
         &mut self,
         token: Token,
