@@ -2,9 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod base;
-#[cfg(feature = "_bench")]
-#[doc(hidden)]
-pub mod bench_support;
 mod driver;
 mod endpoint;
 mod event_loop;
@@ -12,6 +9,10 @@ mod net;
 pub mod prelude;
 mod protocol;
 mod sys;
+
+#[cfg(feature = "_bench")]
+#[doc(hidden)]
+pub use event_loop::bench_support;
 
 pub use base::{ConnId, Instant, ListenerId, TimerId};
 pub use endpoint::*;

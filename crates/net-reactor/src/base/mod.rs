@@ -8,6 +8,7 @@ mod outbound;
 mod pool;
 #[cfg(test)]
 mod rng;
+mod side_table;
 mod slab;
 mod time;
 
@@ -18,5 +19,6 @@ pub(crate) use outbound::{OutQueue, SHARE_BYTES_MIN};
 pub(crate) use pool::Pool;
 #[cfg(test)]
 pub(crate) use rng::Rng;
+pub(crate) use side_table::SideTable;
 pub(crate) use slab::{Key, Slab};
 pub use time::Instant;

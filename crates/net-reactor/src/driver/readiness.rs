@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::service::{HotBuffer, Place, Served, serve_listener, serve_stream};
-use super::slots::{ListenerSlot, Slots, StreamSlot, StreamState};
+use super::slots::{ListenerSlot, StreamSlot, StreamState};
 use super::{
     ACCEPTS_PER_TURN, Engine, Event, Flushed, Handover, Ops, ReadMode, SEND_BYTES_PER_FLUSH,
 };
-use crate::base::{Instant, Key, OutQueue};
+use crate::base::{Instant, Key, OutQueue, SideTable};
 use crate::sys::{CloseHow, Job, Kind, ListenOptions, SocketOption, Sys, Token, Wake};
 
 /// How many slices one send call may name. The kernel's own limit is 1024 (`IOV_MAX`).
@@ -30,8 +30,8 @@ const SLICES_PER_SEND: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Readiness<S: Sys> {
     sys: S,
-    streams: Slots<StreamSlot<S::Stream>>,
-    listeners: Slots<ListenerSlot<S::Listener>>,
+    streams: SideTable<StreamSlot<S::Stream>>,
+    listeners: SideTable<ListenerSlot<S::Listener>>,
     /// Sockets with something to do, in the order in which they get their share.
     ready: VecDeque<Token>,
     /// How many of them belong to the current turn.
@@ -51,8 +51,8 @@ impl<S: Sys> Readiness<S> {
     pub(crate) fn new(sys: S) -> Self {
         Self {
             sys,
-            streams: Slots::default(),
-            listeners: Slots::default(),
+            streams: SideTable::default(),
+            listeners: SideTable::default(),
             ready: VecDeque::new(),
             turn_share: 0,
             accepts_left: ACCEPTS_PER_TURN,

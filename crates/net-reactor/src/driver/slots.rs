@@ -1,6 +1,5 @@
 //! What the readiness engine knows about its sockets.
 
-use crate::base::Key;
 use crate::sys::Readiness;
 
 /// A connected or connecting stream.
@@ -94,51 +93,5 @@ impl<L> ListenerSlot<L> {
         let enqueue = !self.queued && self.ready && !self.resting;
         self.queued |= enqueue;
         enqueue
-    }
-}
-
-/// Sockets by slot. The slots are dealt out by the layer above; this table only follows.
-#[derive(Debug)]
-pub(super) struct Slots<T> {
-    entries: Vec<Option<(u32, T)>>,
-}
-
-impl<T> Default for Slots<T> {
-    fn default() -> Self {
-        Self { entries: Vec::new() }
-    }
-}
-
-impl<T> Slots<T> {
-    pub(super) fn put(&mut self, key: Key, value: T) {
-        let index = key.index as usize;
-        if index >= self.entries.len() {
-            self.entries.resize_with(index + 1, || None);
-        }
-        debug_assert!(self.entries[index].is_none(), "a slot is used once at a time");
-        self.entries[index] = Some((key.generation, value));
-    }
-
-    pub(super) fn get(&self, key: Key) -> Option<&T> {
-        match self.entries.get(key.index as usize) {
-            Some(Some((generation, value))) if *generation == key.generation => Some(value),
-            _ => None,
-        }
-    }
-
-    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        match self.entries.get_mut(key.index as usize) {
-            Some(Some((generation, value))) if *generation == key.generation => Some(value),
-            _ => None,
-        }
-    }
-
-    pub(super) fn take(&mut self, key: Key) -> Option<T> {
-        let entry = self.entries.get_mut(key.index as usize)?;
-        if matches!(entry, Some((generation, _)) if *generation == key.generation) {
-            entry.take().map(|(_, value)| value)
-        } else {
-            None
-        }
     }
 }

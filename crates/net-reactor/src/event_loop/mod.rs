@@ -14,6 +14,8 @@
 //! | `monitor.rs` | whether a turn was worth it |
 //! | `sync.rs` | the primitives shared with other threads, real or modelled |
 
+#[cfg(feature = "_bench")]
+pub mod bench_support;
 mod inbox;
 mod monitor;
 mod signals;

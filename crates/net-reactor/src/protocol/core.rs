@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use super::calls::Call;
 use super::handle::{LoopHandle, Shared};
-use super::handlers::SideTable;
 use super::stopping::StopState;
 use super::task::{Continuation, LocalTask, Task};
 use super::{Factory, Protocol, ServerHandle};
-use crate::base::{ConnId, Instant, Key, ListenerId, LoopId, Slab, TimerId};
+use crate::base::{ConnId, Instant, Key, ListenerId, LoopId, SideTable, Slab, TimerId};
 use crate::net::Net;
 
 /// Everything a loop knows, except how its bytes are moved.
@@ -74,8 +73,8 @@ impl Core {
     pub(crate) fn new(now: Instant, shared: Arc<Shared>, drain: Duration) -> Self {
         Self {
             net: Net::new(now),
-            handlers: SideTable::new(),
-            acceptors: SideTable::new(),
+            handlers: SideTable::default(),
+            acceptors: SideTable::default(),
             calls: Slab::default(),
             jobs: Slab::default(),
             local: VecDeque::new(),
