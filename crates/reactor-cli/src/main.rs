@@ -1,14 +1,42 @@
-//! The `reactor` command.
+//! The `reactor` command: small servers, and a ping-pong that measures one.
+//!
+//! A thin face over the `net-reactor` library. Results go to stdout, everything else to stderr. It
+//! exits with 0 after success, 1 when something failed while running, and 2 when the command line
+//! makes no sense; a failure is one line that says what is wrong and what to do.
 
 #![forbid(unsafe_code)]
 
-use clap::Parser;
+mod args;
+mod clock;
+mod commands;
+mod events;
+mod failure;
+mod output;
 
-/// A network reactor on the command line.
-#[derive(Debug, Parser)]
-#[command(name = "reactor", version)]
-struct Arguments {}
+use std::process::ExitCode;
 
-fn main() {
-    let Arguments {} = Arguments::parse();
+use crate::args::{Arguments, Asked, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let Arguments { command, verbose } = match args::parse()? {
+        Asked::Run(arguments) => arguments,
+        Asked::Text(text) => return output::print(&text),
+    };
+    events::show_on_stderr(verbose);
+    match command {
+        Command::Pingpong(args) => commands::pingpong::run(&args, verbose),
+        Command::Echo(args) => commands::echo::run(&args),
+        Command::Discard(args) => commands::discard::run(&args),
+        Command::Chargen(args) => commands::chargen::run(&args),
+        Command::Daytime(args) => commands::daytime::run(&args),
+        Command::Time(args) => commands::time::run(&args),
+    }
 }

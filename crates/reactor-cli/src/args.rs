@@ -1,0 +1,235 @@
+//! What may stand on the command line.
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, Parser, Subcommand};
+use net_reactor::Target;
+
+use crate::failure::Failure;
+
+/// Small network servers, and a ping-pong that measures one.
+#[derive(Debug, Parser)]
+#[command(name = "reactor", version, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Show events on stderr; -vv shows every connection
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What the command can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Measure an echo server: messages per second and latency
+    Pingpong(PingpongArgs),
+    /// Serve: send back what arrives (RFC 862)
+    Echo(ServeArgs),
+    /// Serve: throw away what arrives (RFC 863)
+    Discard(ServeArgs),
+    /// Serve: send lines of characters without end (RFC 864)
+    Chargen(ServeArgs),
+    /// Serve: send the time as a line of text, then close (RFC 867)
+    Daytime(ServeArgs),
+    /// Serve: send the time as a 32-bit number, then close (RFC 868)
+    Time(ServeArgs),
+}
+
+/// Where and how a service listens.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on; port 0 lets the system choose, and the line "listening on .." tells
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = target)]
+    pub(crate) listen: Target,
+
+    /// Number of loops, each on a thread of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = loops())]
+    pub(crate) loops: u16,
+}
+
+/// What to measure, against whom, and for how long.
+#[derive(Debug, Args)]
+#[command(after_help = PINGPONG_NOTES)]
+pub(crate) struct PingpongArgs {
+    /// Echo server to measure; without it, one is started in this process
+    #[arg(long, value_name = "ADDR", value_parser = target)]
+    pub(crate) connect: Option<Target>,
+
+    /// Connections, all opened before the clock starts
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub(crate) connections: NonZeroU32,
+
+    /// Bytes in a message
+    #[arg(long, value_name = "BYTES", default_value = "64")]
+    pub(crate) size: NonZeroU32,
+
+    /// Messages under way on each connection at any time
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) outstanding: NonZeroU32,
+
+    /// How long to measure, such as 500ms, 10s or 2m
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) duration: Duration,
+
+    /// Measure this many messages instead, however long they take
+    #[arg(long, value_name = "N", conflicts_with = "duration")]
+    pub(crate) messages: Option<NonZeroU64>,
+
+    /// Loops of the server that is started in this process
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = loops())]
+    #[arg(conflicts_with = "connect")]
+    pub(crate) loops: u16,
+
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const PINGPONG_NOTES: &str = "\
+The latency of a message runs from when it is handed to its connection until the last byte of its
+echo has been read. It includes the wait for the other connections of this client's single loop.
+A message is sent only when an earlier one has come back, so a slow server also slows the client.";
+
+/// More loops than this are a slip of the keyboard.
+const LOOPS_MAX: i64 = 1024;
+
+fn loops() -> clap::builder::RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(1..=LOOPS_MAX)
+}
+
+fn target(text: &str) -> Result<Target, net_reactor::TargetError> {
+    text.parse()
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Run(Arguments),
+    /// To be shown the help or the version.
+    Text(String),
+}
+
+/// Reads the command line.
+pub(crate) fn parse() -> Result<Asked, Failure> {
+    parse_from(std::env::args_os())
+}
+
+fn parse_from(
+    words: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
+) -> Result<Asked, Failure> {
+    let error = match Arguments::try_parse_from(words) {
+        Ok(arguments) => return Ok(Asked::Run(arguments)),
+        Err(error) => error,
+    };
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Asked::Text(text)),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::usage(
+            "no command given - try `reactor pingpong`, or `reactor --help` for all",
+        )),
+        _ => Err(Failure::usage(one_line(&text))),
+    }
+}
+
+/// Says what clap says in a paragraph in one line, without the usage that follows it.
+fn one_line(text: &str) -> String {
+    let said = text.split("\nUsage:").next().unwrap_or(text);
+    let said = said.split("\nFor more information").next().unwrap_or(said);
+    let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let said = lines.join("; ");
+    format!("{} - see `reactor --help`", said.strip_prefix("error: ").unwrap_or(&said))
+}
+
+/// Reads a time such as `500ms`, `10s`, `1.5m` or `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let number_len = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(number_len);
+    let unit_seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "" => return Err("it needs a unit: write 500ms, 10s or 2m".to_owned()),
+        _ => return Err("write a number and ms, s, m or h, such as 500ms, 10s or 2m".to_owned()),
+    };
+    let number: f64 =
+        number.parse().map_err(|_| "write a number first, such as in 10s".to_owned())?;
+    match Duration::try_from_secs_f64(number * unit_seconds) {
+        Ok(Duration::ZERO) => Err("it must be longer than nothing".to_owned()),
+        Ok(time) => Ok(time),
+        Err(_) => Err("it is too long".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_is_a_number_and_a_unit() {
+        for (text, milliseconds) in
+            [("500ms", 500), ("10s", 10_000), ("2m", 120_000), ("1h", 3_600_000), ("1.5s", 1_500)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_told_what_is() {
+        for (text, says) in [
+            ("10", "unit"),
+            ("", "unit"),
+            ("s", "number"),
+            ("-1s", "number"),
+            ("1.2.3s", "number"),
+            ("10 s", "ms, s, m or h"),
+            ("10d", "ms, s, m or h"),
+            ("0s", "longer than nothing"),
+            ("99999999999999999999h", "too long"),
+        ] {
+            let error = duration(text).expect_err(text);
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+
+    fn usage_error(words: &[&str]) -> String {
+        match parse_from(words) {
+            Err(failure) => failure.to_string(),
+            Ok(asked) => panic!("{words:?} was understood: {asked:?}"),
+        }
+    }
+
+    #[test]
+    fn a_slip_is_told_in_one_line_with_what_was_meant() {
+        for (words, says) in [
+            (&["reactor"][..], "no command"),
+            (&["reactor", "sing"], "unrecognized subcommand 'sing'"),
+            (&["reactor", "pingpong", "--sise", "1"], "similar argument exists: '--size'"),
+            (&["reactor", "pingpong", "--size", "0"], "--size"),
+            (&["reactor", "pingpong", "--duration", "5"], "needs a unit"),
+            (
+                &["reactor", "pingpong", "--duration", "5s", "--messages", "1"],
+                "cannot be used with",
+            ),
+            (&["reactor", "pingpong", "--connect", "a:1", "--loops", "2"], "cannot be used with"),
+            (&["reactor", "pingpong", "--connect", "localhost"], "no port"),
+            (&["reactor", "echo", "--listen", "127.0.0.1:99999"], "between 0 and 65535"),
+            (&["reactor", "echo", "--loops", "0"], "--loops"),
+        ] {
+            let error = usage_error(words);
+            assert!(error.contains(says), "{words:?}: {error}");
+            assert!(!error.contains('\n'), "{words:?}: {error}");
+        }
+    }
+}

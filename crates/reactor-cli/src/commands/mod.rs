@@ -1,0 +1,9 @@
+//! What the command can do: a file for each.
+
+pub(crate) mod chargen;
+pub(crate) mod daytime;
+pub(crate) mod discard;
+pub(crate) mod echo;
+pub(crate) mod pingpong;
+mod serve;
+pub(crate) mod time;
