@@ -16,7 +16,7 @@ mod service;
 mod slots;
 
 use std::any::Any;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,10 +131,10 @@ pub(crate) trait Ops {
 
     fn read_mode(&mut self, slot: Key, mode: ReadMode);
 
-    /// Sends from the front of `bytes` now; returns how many were taken.
+    /// Sends from the front of `slices` now; returns how many bytes were taken.
     ///
     /// Fewer than all means [`Flushed::Blocked`]: [`Event::Writable`] follows.
-    fn send(&mut self, slot: Key, bytes: &[u8]) -> io::Result<usize>;
+    fn send(&mut self, slot: Key, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Sends from the front of `queue` and drops what was taken.
     fn flush(&mut self, slot: Key, queue: &mut OutQueue) -> Flushed;

@@ -250,13 +250,13 @@ impl<S: Sys> Ops for Readiness<S> {
         }
     }
 
-    fn send(&mut self, slot: Key, bytes: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, slot: Key, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let entry = self.streams.get_mut(slot).ok_or(io::ErrorKind::NotConnected)?;
-        let sent = match self.sys.send(&mut entry.stream, &[IoSlice::new(bytes)]) {
+        let sent = match self.sys.send(&mut entry.stream, slices) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             sent => sent?,
         };
-        if sent < bytes.len() {
+        if sent < slices.iter().map(|slice| slice.len()).sum() {
             entry.state.await_room();
         }
         Ok(sent)

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use super::Error;
@@ -44,6 +45,7 @@ pub struct Client<F> {
     loop_config: LoopConfig,
     connections: usize,
     on_failed: Option<OnFailed>,
+    stop_on_signals: bool,
 }
 
 impl<F> fmt::Debug for Client<F> {
@@ -65,6 +67,7 @@ where
             loop_config: LoopConfig::default(),
             connections: 1,
             on_failed: None,
+            stop_on_signals: false,
         }
     }
 
@@ -89,6 +92,13 @@ where
         self
     }
 
+    /// Stops gracefully on SIGINT and SIGTERM, at once on a second signal.
+    #[must_use]
+    pub fn stop_on_signals(mut self) -> Self {
+        self.stop_on_signals = true;
+        self
+    }
+
     /// Sets what is called when a connection cannot be opened.
     ///
     /// Without it the first failure ends [`RunningClient::run`] with [`Error::Connect`].
@@ -102,7 +112,7 @@ where
     ///
     /// # Errors
     ///
-    /// [`Error::Target`] when the text is no target, [`Error::Loop`] when no loop can be made. What
+    /// [`Error::Target`] when the text is no target, [`Error::Loop`] when no loop can be made, [`Error::Signals`] when no signal handler can. What
     /// happens to the connections shows in [`RunningClient::run`].
     pub fn connect<T>(mut self, target: T) -> Result<RunningClient, Error>
     where
@@ -111,6 +121,9 @@ where
     {
         let target = target.try_into().map_err(TargetError::from)?;
         let mut event_loop = EventLoop::with_config(self.loop_config.clone())?;
+        if self.stop_on_signals {
+            event_loop.stop_on_signals().map_err(Error::Signals)?;
+        }
         let roster = Rc::new(Roster {
             live: Cell::new(self.connections),
             first_error: Cell::new(None),
@@ -208,7 +221,8 @@ impl Roster {
     fn fail(&self, reactor: &mut Reactor<'_>, error: ConnectError) {
         if let Some(call) = self.on_failed.take() {
             PutBack { call: Some(call), place: &self.on_failed }.run(reactor, error);
-        } else if !(reactor.is_stopping() && matches!(error, ConnectError::Cancelled)) {
+        } else if !matches!(error, ConnectError::Cancelled) {
+            // Cancelling is somebody's wish, not a failure.
             let first = self.first_error.take();
             self.first_error.set(first.or(Some(error)));
             reactor.stop();
@@ -286,7 +300,10 @@ impl<P: Protocol> Protocol for Member<P> {
     fn on_connect_failed(&mut self, reactor: &mut Reactor<'_>, error: ConnectError) {
         // First, so that a panic of the user's own functions cannot keep the client running.
         self.roster.leave(reactor);
-        self.roster.fail(reactor, error.clone());
+        let fail = AssertUnwindSafe(|| self.roster.fail(reactor, error.clone()));
+        let failed = catch_unwind(fail);
         self.inner.on_connect_failed(reactor, error);
+        // The handler is told all the same; the loop deals with the panic.
+        failed.unwrap_or_else(|panic| resume_unwind(panic));
     }
 }

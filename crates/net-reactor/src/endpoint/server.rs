@@ -225,7 +225,18 @@ where
     }
 
     fn bind_first(self, addresses: &[SocketAddr]) -> Result<BoundServer, Error> {
-        self.bind(|reactor, options, config| listen_first(reactor, addresses, options, config))
+        // Whoever asked for a shared port gets one, also with other servers; otherwise only the
+        // loops of this server are to share it.
+        let alone = !self.listen_options.reuse_port;
+        self.bind(|reactor, options, config| {
+            listen_first(addresses, |address| {
+                if alone {
+                    listen_alone(reactor, address, options, config)
+                } else {
+                    reactor.listen_socket(address, options, config.clone())
+                }
+            })
+        })
     }
 
     /// Makes the loops around a listener that `open` makes on the first one.
@@ -319,19 +330,35 @@ fn resolve(address: impl ToSocketAddrs + fmt::Debug) -> Result<Vec<SocketAddr>, 
 
 /// Listens on the first address that can be bound.
 fn listen_first(
-    reactor: &mut Reactor<'_>,
     addresses: &[SocketAddr],
-    options: &ListenOptions,
-    config: &ConnConfig,
+    mut listen: impl FnMut(SocketAddr) -> Result<ListenerId, ListenError>,
 ) -> Result<ListenerId, Error> {
     let mut last_error = bad_address("no address", io::ErrorKind::NotFound.into());
     for address in addresses {
-        match reactor.listen_socket(*address, options, config.clone()) {
+        match listen(*address) {
             Ok(listener) => return Ok(listener),
             Err(error) => last_error = error.into(),
         }
     }
     Err(last_error)
+}
+
+/// Listens on an address that nobody else listens on.
+///
+/// `SO_REUSEPORT` would let two servers share one port by mistake, each with half of the peers. So
+/// the address is tried without it first.
+fn listen_alone(
+    reactor: &mut Reactor<'_>,
+    address: SocketAddr,
+    options: &ListenOptions,
+    config: &ConnConfig,
+) -> Result<ListenerId, ListenError> {
+    if options.reuse_port && address.port() != 0 {
+        let alone = options.clone().reuse_port(false);
+        let probe = reactor.listen_socket(address, &alone, config.clone())?;
+        reactor.unlisten(probe);
+    }
+    reactor.listen_socket(address, options, config.clone())
 }
 
 /// What the loops after the first one need.

@@ -86,16 +86,34 @@ impl<T> Inbox<T> {
         if queue.tasks.len() >= self.limits.tasks_max || bytes > bytes_left {
             return Err(Refused { task, reason: RefusedReason::Full });
         }
-        queue.tasks.push(task);
         queue.bytes += bytes;
+        Ok(self.push(queue, task))
+    }
+
+    /// Queues a task whose number is limited elsewhere; returns true if the caller must wake the
+    /// loop's waiter.
+    ///
+    /// # Errors
+    ///
+    /// Gives the task back if the inbox is closed.
+    pub(crate) fn post_beyond_limits(&self, task: T) -> Result<bool, Refused<T>> {
+        let queue = self.lock();
+        if queue.closed {
+            return Err(Refused { task, reason: RefusedReason::Closed });
+        }
+        Ok(self.push(queue, task))
+    }
+
+    fn push(&self, mut queue: MutexGuard<'_, Queue<T>>, task: T) -> bool {
+        queue.tasks.push(task);
         if queue.tasks.len() > 1 {
             // Whoever posted the first task has notified the loop, and the loop has not looked
             // since: looking would have emptied the queue.
-            return Ok(false);
+            return false;
         }
         self.occupied.store(true, Ordering::Relaxed);
         // Under the lock, or a second post could return before anybody has notified the loop.
-        Ok(self.sleep.notify())
+        self.sleep.notify()
     }
 
     /// Appends everything queued to `into`, in order. The loop calls this after

@@ -56,7 +56,11 @@ pub(crate) fn turn<S: Stages>(stages: &mut S, limit: Option<Duration>) -> io::Re
     }
     let waited = stages.wait(timeout);
     stages.sleep_state().end_sleep();
-    waited?;
+    if let Err(error) = waited {
+        // Nobody looks for work in this turn, so the next one must not sleep over it.
+        stages.sleep_state().notify();
+        return Err(error);
+    }
     stages.read_clock();
     stages.deliver_events();
     stages.fire_timers();
@@ -64,4 +68,63 @@ pub(crate) fn turn<S: Stages>(stages: &mut S, limit: Option<Duration>) -> io::Re
     stages.flush();
     stages.release();
     Ok(())
+}
+
+#[cfg(all(test, not(reactor_loom)))]
+mod tests {
+    use super::*;
+
+    /// A loop without a kernel: it keeps what it was asked to wait for.
+    #[derive(Default)]
+    struct Paper {
+        state: SleepState,
+        waits: Vec<Option<Duration>>,
+        /// A post that comes while the loop sleeps, in a wait that then fails.
+        fails: bool,
+        looked: usize,
+    }
+
+    impl Stages for Paper {
+        fn patience(&self) -> Option<Duration> {
+            None
+        }
+
+        fn sleep_state(&self) -> &SleepState {
+            &self.state
+        }
+
+        fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+            self.waits.push(timeout);
+            if std::mem::take(&mut self.fails) {
+                assert!(self.state.notify(), "the loop sleeps");
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
+            Ok(())
+        }
+
+        fn run_tasks(&mut self) {
+            self.looked += 1;
+        }
+
+        fn read_clock(&mut self) {}
+        fn deliver_events(&mut self) {}
+        fn fire_timers(&mut self) {}
+        fn flush(&mut self) {}
+        fn release(&mut self) {}
+
+        fn made_progress(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_loop_told_in_a_wait_that_failed_looks_before_it_sleeps_again() {
+        let mut paper = Paper { fails: true, ..Paper::default() };
+        assert!(turn(&mut paper, None).is_err());
+        assert_eq!(paper.looked, 0);
+        turn(&mut paper, None).unwrap();
+        assert_eq!((paper.looked, &paper.waits[..]), (1, &[None, Some(Duration::ZERO)][..]));
+        turn(&mut paper, None).unwrap();
+        assert_eq!(paper.waits[2], None);
+    }
 }

@@ -1,6 +1,7 @@
 //! What may be set on a connection, with the defaults in one place.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::sys::KeepAlive;
@@ -21,6 +22,8 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 pub(crate) const DRAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Output that reaches this size within a turn leaves before the turn ends: 64 KiB.
 pub(crate) const FLUSH_EARLY_BYTES: usize = 64 * 1024;
+/// A single write of at least this size is sent at once, without being copied: 8 KiB.
+pub(crate) const SEND_AT_ONCE_BYTES: usize = 8 * 1024;
 /// How long a connector tries, name resolution included: 30 s.
 pub(crate) const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -53,6 +56,10 @@ pub enum OnHighMark {
 /// | `keep_alive` | off | the kernel probes an idle peer |
 /// | `receive_buffer`, `send_buffer` | the kernel's own | fixed sizes switch the kernel's auto-tuning off |
 ///
+/// With the default `on_high_mark`, a connection whose output nobody reads is not read either. Two
+/// peers that both write more than the marks and the kernel's buffers hold before they read wait
+/// for each other; one of them then needs higher marks or [`OnHighMark::Tell`].
+///
 /// ```
 /// use net_reactor::ConnConfig;
 /// use std::time::Duration;
@@ -74,6 +81,8 @@ pub struct ConnConfig {
     pub(crate) keep_alive: Option<KeepAlive>,
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) send_buffer_bytes: Option<usize>,
+    /// Output below this needs no look at any mark: the smallest of them, worked out once.
+    pub(crate) unmarked_bytes: usize,
 }
 
 impl Default for ConnConfig {
@@ -90,6 +99,7 @@ impl Default for ConnConfig {
             keep_alive: None,
             receive_buffer_bytes: None,
             send_buffer_bytes: None,
+            unmarked_bytes: LOW_MARK_BYTES,
         }
     }
 }
@@ -161,6 +171,13 @@ impl ConnConfig {
         self
     }
 
+    /// Makes the configuration ready to be shared by many connections.
+    pub(crate) fn share(mut self) -> Rc<Self> {
+        self.unmarked_bytes =
+            FLUSH_EARLY_BYTES.min(self.high_mark_bytes).min(self.output_bytes_max);
+        Rc::new(self)
+    }
+
     /// Sets `SO_SNDBUF` in bytes. Linux doubles the value for its own bookkeeping (socket(7)).
     #[must_use]
     pub fn send_buffer(mut self, bytes: usize) -> Self {
@@ -198,6 +215,8 @@ impl ConnectOptions {
     }
 
     /// Sets the local address to connect from; port 0 leaves the port to the kernel.
+    ///
+    /// A name's addresses of the other family are passed over: they cannot be reached from it.
     #[must_use]
     pub fn bind(mut self, local: SocketAddr) -> Self {
         self.bind = Some(local);

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::connection::{Attempt, Connection, Phase, Pressure};
@@ -26,7 +25,7 @@ impl Net {
         options: ConnectOptions,
         ops: &mut O,
     ) -> Key {
-        let config = Rc::new(options.config.clone());
+        let config = options.config.clone().share();
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let conn = Connection::new(Phase::Connecting, nowhere, None, config, self.now);
         let key = self.insert(conn);
@@ -35,19 +34,33 @@ impl Net {
             Target::Address(address) => (None, vec![address]),
             Target::Host(host, port) => (Some((host, port)), Vec::new()),
         };
-        if let Some((host, _)) = &host {
-            ops.resolve(key, host);
-        }
-        let resolved = host.is_none();
+        let query = host.as_ref().map(|(host, _)| host.clone());
         if let Some(conn) = self.conns.get_mut(key) {
             let attempt = Attempt { options, host, untried, self_connects: 0, deadline };
             conn.attempt = Some(Box::new(attempt));
         }
-        if resolved {
-            let none = io::ErrorKind::AddrNotAvailable.into();
-            self.try_next(key, none, ops);
+        let started = match query {
+            _ if self.stopping => Err(ConnectError::Cancelled),
+            None => self.start_next(key, io::ErrorKind::AddrNotAvailable.into(), ops),
+            Some(host) => {
+                ops.resolve(key, &host);
+                Ok(())
+            }
+        };
+        if let Err(error) = started {
+            self.stillborn.push((key, error));
         }
         key
+    }
+
+    /// Ends the attempts that failed within the call that started them.
+    ///
+    /// This happens once a turn, so that a handler that tries again at once cannot keep a turn
+    /// from ending. An attempt that was cancelled meanwhile has its outcome already.
+    pub(crate) fn fail_stillborn<O: Ops + ?Sized>(&mut self, ops: &mut O) {
+        for (key, error) in std::mem::take(&mut self.stillborn) {
+            self.fail_connect(key, error, ops);
+        }
     }
 
     /// The name of a target was resolved.
@@ -75,21 +88,39 @@ impl Net {
 
     /// Tries the next address, or fails with the last error when there is none.
     fn try_next<O: Ops + ?Sized>(&mut self, key: Key, last_error: io::Error, ops: &mut O) {
+        if let Err(error) = self.start_next(key, last_error, ops) {
+            self.fail_connect(key, error, ops);
+        }
+    }
+
+    /// Starts to connect to the next address that can be tried at all.
+    fn start_next<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        last_error: io::Error,
+        ops: &mut O,
+    ) -> Result<(), ConnectError> {
         let mut last_error = last_error;
         while let Some(conn) = self.conns.get_mut(key) {
-            let Some(attempt) = conn.attempt.as_mut() else { return };
+            let Some(attempt) = conn.attempt.as_mut() else { break };
             let Some(peer) = attempt.untried.pop() else {
-                let error = ConnectError::from_io(conn.peer, attempt.options.deadline, last_error);
-                return self.fail_connect(key, error, ops);
+                let deadline = attempt.options.deadline;
+                return Err(ConnectError::from_io(conn.peer, deadline, last_error));
             };
             conn.peer = peer;
-            // A local address of the other family cannot serve this peer.
-            let bind = attempt.options.bind.filter(|local| local.is_ipv4() == peer.is_ipv4());
+            let bind = attempt.options.bind;
+            if bind.is_some_and(|local| local.is_ipv4() != peer.is_ipv4()) {
+                // A local address of the other family cannot serve this peer, and going without
+                // would leave by an address that was not asked for.
+                last_error = io::ErrorKind::AddrNotAvailable.into();
+                continue;
+            }
             match ops.connect(key, peer, bind) {
-                Ok(()) => return,
+                Ok(()) => break,
                 Err(error) => last_error = error,
             }
         }
+        Ok(())
     }
 
     /// One address did not answer as hoped: tries the next.
@@ -136,6 +167,7 @@ impl Net {
         if conn.pressured {
             self.notices.push_back(Notice::Pressure(key, Pressure::High));
         }
+        self.arm_early_timers(key);
         if has_output {
             self.mark_dirty(key);
         }

@@ -95,7 +95,11 @@ impl TagTimers {
     pub(crate) fn take(&mut self, tag: u32) -> Option<TimerKey> {
         let timers = self.0.as_mut()?;
         let at = timers.iter().position(|(known, _)| *known == tag)?;
-        Some(timers.swap_remove(at).1)
+        Some(timers.remove(at).1)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut (u32, TimerKey)> {
+        self.0.iter_mut().flat_map(|timers| timers.iter_mut())
     }
 
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = TimerKey> {

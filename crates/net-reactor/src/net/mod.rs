@@ -97,6 +97,10 @@ pub(crate) struct Net {
     /// Whether a descriptor was freed since resting listeners last looked.
     descriptor_freed: bool,
     resting_listeners: usize,
+    /// Whether the loop is on its way to stop: new attempts to connect are cancelled.
+    pub(crate) stopping: bool,
+    /// Attempts to connect that failed within the call that started them.
+    stillborn: Vec<(Key, ConnectError)>,
 }
 
 impl Net {
@@ -114,11 +118,14 @@ impl Net {
             in_pool: Pool::new(POOLED_BUFFERS_MAX),
             descriptor_freed: false,
             resting_listeners: 0,
+            stopping: false,
+            stillborn: Vec::new(),
         }
     }
 
+    /// Whether there is something to tell.
     pub(crate) fn has_notices(&self) -> bool {
-        !self.notices.is_empty()
+        !self.notices.is_empty() || !self.stillborn.is_empty()
     }
 
     pub(crate) fn take_notice(&mut self) -> Option<Notice> {
@@ -136,6 +143,14 @@ impl Net {
 
     pub(crate) fn conns_len(&self) -> usize {
         self.conns.len()
+    }
+
+    /// Whether a stopping loop has nobody left to wait for.
+    ///
+    /// Attempts to connect do not count: they are cancelled, and a handler that always tries again
+    /// always has one.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.conns.iter().all(|(_, conn)| conn.phase == Phase::Connecting)
     }
 
     pub(crate) fn listener_keys(&self) -> Vec<Key> {
@@ -164,13 +179,29 @@ impl Net {
     /// Cancels a timer of the connection's handler; returns whether it was armed.
     pub(crate) fn cancel_tag_timer(&mut self, key: Key, tag: u32) -> bool {
         let Some(conn) = self.conns.get_mut(key) else { return false };
-        conn.tag_timers.take(tag).is_some_and(|timer| self.timers.cancel(timer).is_some())
+        conn.tag_timers.take(tag).map(|timer| self.timers.cancel(timer)).is_some()
     }
 
-    /// A timer of the connection's handler has run.
-    pub(crate) fn forget_tag_timer(&mut self, key: Key, tag: u32) {
-        if let Some(conn) = self.conns.get_mut(key) {
-            conn.tag_timers.take(tag);
+    /// A timer of the connection's handler is due; returns whether that is to be told now.
+    ///
+    /// One that is due before the connection is open waits for that, since `on_open` comes first.
+    pub(crate) fn take_due_tag(&mut self, key: Key, tag: u32) -> bool {
+        let Some(conn) = self.conns.get_mut(key) else { return false };
+        let Some(timer) = conn.tag_timers.take(tag) else { return false };
+        let early = conn.phase == Phase::Connecting;
+        if early {
+            conn.tag_timers.put(tag, timer);
+        }
+        !early
+    }
+
+    /// Arms the timers anew that were due before the connection was open.
+    fn arm_early_timers(&mut self, key: Key) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        for (tag, timer) in conn.tag_timers.iter_mut() {
+            if self.timers.deadline(*timer).is_none() {
+                *timer = self.timers.arm(self.now, Due::Tag { conn: key, tag: *tag });
+            }
         }
     }
 

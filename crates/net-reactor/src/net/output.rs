@@ -1,10 +1,10 @@
 //! The way out: queue, flush, watermarks.
 
-use std::io;
+use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 
-use super::config::FLUSH_EARLY_BYTES;
+use super::config::{FLUSH_EARLY_BYTES, SEND_AT_ONCE_BYTES};
 use super::connection::{Phase, Pressure};
 use super::{CloseReason, Closed, Net, Notice, apply_read_mode};
 use crate::base::{Key, OutQueue, SHARE_BYTES_MIN};
@@ -19,17 +19,22 @@ impl Net {
         bytes: &[u8],
         ops: &mut O,
     ) -> Result<(), Closed> {
-        let conn = self.conns.get_mut(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
-        let queued_bytes = conn.queued_bytes() + bytes.len();
-        let small = queued_bytes < FLUSH_EARLY_BYTES.min(conn.config.high_mark_bytes)
-            && queued_bytes <= conn.config.output_bytes_max;
-        let stages = small && conn.out.is_none() && conn.phase == Phase::Open;
-        if stages && self.staging.append(&mut conn.staged, bytes) {
-            if !conn.dirty {
-                conn.dirty = true;
-                self.dirty.push(key);
+        let conn = self.conns.get_mut(key).ok_or(Closed)?;
+        // The common case: an open connection to which nothing clings, and a small write.
+        if conn.phase == Phase::Open && conn.out.is_none() && !conn.fin_wanted {
+            let unmarked_bytes = conn.config.unmarked_bytes;
+            if self.staging.append(&mut conn.staged, bytes, unmarked_bytes) {
+                if !conn.dirty {
+                    conn.dirty = true;
+                    self.dirty.push(key);
+                }
+                return Ok(());
             }
-            return Ok(());
+            let queued_bytes = conn.staged.len() + bytes.len();
+            let is_large = bytes.len() >= SEND_AT_ONCE_BYTES;
+            if is_large && queued_bytes <= conn.config.output_bytes_max {
+                return self.send_at_once(key, bytes, ops);
+            }
         }
         self.queue(key, bytes.len(), ops, |out| out.push_copy(bytes))
     }
@@ -45,6 +50,36 @@ impl Net {
             return self.write(key, &bytes, ops);
         }
         self.queue(key, bytes.len(), ops, |out| out.push_shared(bytes))
+    }
+
+    /// Sends a large write now, behind what is staged, from where both lie.
+    ///
+    /// Copying it first would cost more than the system call that joining it could save.
+    fn send_at_once<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        bytes: &[u8],
+        ops: &mut O,
+    ) -> Result<(), Closed> {
+        let conn = self.conns.get_mut(key).ok_or(Closed)?;
+        let staged = self.staging.part(std::mem::take(&mut conn.staged));
+        let slices = [IoSlice::new(staged), IoSlice::new(bytes)];
+        let slices = if staged.is_empty() { &slices[1..] } else { &slices };
+        match ops.send(key, slices) {
+            Ok(sent) => {
+                conn.bytes_out += sent as u64;
+                self.stats.bytes_out += sent as u64;
+                if sent < staged.len() + bytes.len() {
+                    conn.blocked = true;
+                    let out = conn.out.insert(self.out_pool.take());
+                    out.push_copy(&staged[sent.min(staged.len())..]);
+                    out.push_copy(&bytes[sent.saturating_sub(staged.len())..]);
+                    self.check_high_mark(key, ops);
+                }
+            }
+            Err(error) => self.finish(key, CloseReason::from_io(error), CloseHow::Fin, ops),
+        }
+        Ok(())
     }
 
     /// Puts bytes into the connection's own queue, behind what it has staged.
@@ -156,7 +191,7 @@ impl Net {
         let Some(conn) = self.conns.get_mut(key) else { return Ok(()) };
         debug_assert!(conn.out.is_none(), "what is staged is all there is");
         let bytes = self.staging.part(std::mem::take(&mut conn.staged));
-        let sent = ops.send(key, bytes)?;
+        let sent = ops.send(key, &[IoSlice::new(bytes)])?;
         conn.bytes_out += sent as u64;
         self.stats.bytes_out += sent as u64;
         if sent < bytes.len() {

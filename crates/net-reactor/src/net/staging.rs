@@ -1,5 +1,7 @@
 //! The staging area: where the small writes of a turn lie until its end.
 
+use super::config::SEND_AT_ONCE_BYTES;
+
 /// When this much is staged, further writes go to the connections' own queues: 1 MiB.
 const STAGED_BYTES_MAX: usize = 1024 * 1024;
 
@@ -33,20 +35,30 @@ impl Staged {
 }
 
 impl Staging {
-    /// Appends `bytes` to a connection's part; `false` if another part lies behind it, or the area
-    /// is full.
-    pub(super) fn append(&mut self, part: &mut Staged, bytes: &[u8]) -> bool {
+    /// Appends `bytes` to a connection's part.
+    ///
+    /// Returns `false` when they are none or large, another part lies behind this one, the area is
+    /// full, or the part would reach `part_bytes_max`, which is at most 4 GiB.
+    #[expect(clippy::cast_possible_truncation, reason = "the area is smaller than 4 GiB")]
+    pub(super) fn append(
+        &mut self,
+        part: &mut Staged,
+        bytes: &[u8],
+        part_bytes_max: usize,
+    ) -> bool {
         let end = self.bytes.len();
-        let fits = end + bytes.len() <= STAGED_BYTES_MAX;
-        let grows = part.len == 0 || part.start as usize + part.len() == end;
-        if !(fits && grows) {
+        let grown = part.len() + bytes.len();
+        // An empty part would name a place that is gone in the next turn.
+        let stages = !bytes.is_empty() && bytes.len() < SEND_AT_ONCE_BYTES;
+        if !stages || grown >= part_bytes_max || end >= STAGED_BYTES_MAX {
             return false;
         }
-        let invariant = "invariant: the staging area is smaller than 4 GiB";
         if part.len == 0 {
-            part.start = u32::try_from(end).expect(invariant);
+            part.start = end as u32;
+        } else if part.start as usize + part.len() != end {
+            return false;
         }
-        part.len += u32::try_from(bytes.len()).expect(invariant);
+        part.len = grown as u32;
         self.bytes.extend_from_slice(bytes);
         true
     }
@@ -71,19 +83,31 @@ mod tests {
     fn only_the_last_part_grows() {
         let mut staging = Staging::default();
         let (mut first, mut second) = (Staged::default(), Staged::default());
-        assert!(staging.append(&mut first, b"ab"));
-        assert!(staging.append(&mut first, b"cd"));
-        assert!(staging.append(&mut second, b"ef"));
-        assert!(!staging.append(&mut first, b"gh"));
+        assert!(staging.append(&mut first, b"ab", 100));
+        assert!(staging.append(&mut first, b"cd", 100));
+        assert!(staging.append(&mut second, b"ef", 100));
+        assert!(!staging.append(&mut first, b"gh", 100));
         assert_eq!((staging.part(first), staging.part(second)), (&b"abcd"[..], &b"ef"[..]));
+    }
+
+    #[test]
+    fn a_part_stays_below_its_limit() {
+        let mut staging = Staging::default();
+        let mut part = Staged::default();
+        assert!(staging.append(&mut part, b"1234", 6));
+        assert!(!staging.append(&mut part, b"56", 6));
+        assert_eq!(part.len(), 4);
     }
 
     #[test]
     fn a_full_area_takes_nothing() {
         let mut staging = Staging::default();
-        let mut part = Staged::default();
-        assert!(staging.append(&mut part, &vec![0; STAGED_BYTES_MAX]));
-        assert!(!staging.append(&mut part, b"x"));
-        assert!(!staging.append(&mut Staged::default(), b"x"));
+        let write = [0; SEND_AT_ONCE_BYTES - 1];
+        let mut writes = 0;
+        while staging.append(&mut Staged::default(), &write, usize::MAX) {
+            writes += 1;
+        }
+        assert_eq!(writes, STAGED_BYTES_MAX.div_ceil(write.len()));
+        assert!(!staging.append(&mut Staged::default(), b"x", usize::MAX));
     }
 }

@@ -16,7 +16,7 @@ use crate::sys::{KeepAlive, SocketOption};
 /// A connection, lent for one callback.
 ///
 /// What is written in a turn is joined and leaves in one system call at its end, or earlier when
-/// more than 64 KiB have come together. No method calls a handler: what follows from a call is
+/// 64 KiB have come together, or with a single write of 8 KiB or more, which is not even copied. No method calls a handler: what follows from a call is
 /// told after the current callback.
 #[derive(Debug)]
 pub struct Conn<'a> {
@@ -94,8 +94,8 @@ impl<'a> Conn<'a> {
         core.net.pause_reading(self.key, true, &mut **ops);
     }
 
-    /// Reads again. Input that was left unconsumed comes again in the next turn, even when nothing
-    /// new arrives.
+    /// Reads again after a [`pause`](Self::pause). Input that an earlier callback left unconsumed
+    /// comes again in the next turn, even when nothing new arrives.
     pub fn resume(&mut self) {
         let Reactor { core, ops } = &mut self.reactor;
         core.net.pause_reading(self.key, false, &mut **ops);
@@ -114,9 +114,10 @@ impl<'a> Conn<'a> {
     }
 
     /// Sets one of this connection's own timers: [`on_timer`](crate::Protocol::on_timer) is called
-    /// with `tag` after `delay`.
+    /// with `tag` after `delay`, counted from the time of this turn.
     ///
-    /// Setting a tag again moves its timer. All of them end with the connection.
+    /// Setting a tag again moves its timer. All of them end with the connection; one that is due
+    /// before the connection is open is told after [`on_open`](crate::Protocol::on_open).
     pub fn set_timer(&mut self, tag: Tag, delay: Duration) {
         let net = &mut self.reactor.core.net;
         net.set_tag_timer(self.key, tag.0, net.now + delay);

@@ -8,7 +8,7 @@ use super::calls::Call;
 use super::handle::{LoopHandle, Shared};
 use super::stopping::StopState;
 use super::task::{Continuation, LocalTask, Task};
-use super::{Factory, Protocol, ServerHandle};
+use super::{Factory, Message, Protocol, ServerHandle};
 use crate::base::{ConnId, Instant, Key, ListenerId, LoopId, SideTable, Slab, TimerId};
 use crate::net::Net;
 
@@ -20,6 +20,8 @@ use crate::net::Net;
 pub(crate) struct Core {
     pub(crate) net: Net,
     pub(crate) handlers: SideTable<Box<dyn Protocol>>,
+    /// Messages to connections that are not open yet.
+    pub(crate) early: SideTable<Vec<Message>>,
     pub(crate) acceptors: SideTable<Acceptor>,
     /// Functions that timers call.
     pub(crate) calls: Slab<Call>,
@@ -74,6 +76,7 @@ impl Core {
         Self {
             net: Net::new(now),
             handlers: SideTable::default(),
+            early: SideTable::default(),
             acceptors: SideTable::default(),
             calls: Slab::default(),
             jobs: Slab::default(),

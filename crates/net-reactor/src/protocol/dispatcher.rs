@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::calls::DueCall;
 use super::core::Core;
 use super::task::panic_message;
-use super::{Conn, Eof, Flow, Input, Peer, Protocol, Reactor, Tag};
+use super::{Conn, Eof, Flow, Input, Message, Peer, Protocol, Reactor, Tag};
 use crate::base::{Inbound, Key, ScanMark};
 use crate::driver::{Engine, Event, Lease};
 use crate::net::{CloseReason, ConnectError, Due, Notice, Phase, Received};
@@ -149,8 +149,12 @@ impl<E: Engine> Dispatcher<E> {
     /// Tells everything that has happened since the last callback, first in, first out.
     pub(super) fn follow_up(&mut self) {
         while let Some(notice) = self.core.net.take_notice() {
+            self.progress = true;
             match notice {
-                Notice::Opened(key) => self.on_opened(key),
+                Notice::Opened(key) => {
+                    self.core.count_connection();
+                    self.on_opened(key);
+                }
                 Notice::Pressure(key, pressure) => {
                     self.call(key, |handler, conn| handler.on_pressure(conn, pressure));
                 }
@@ -166,17 +170,39 @@ impl<E: Engine> Dispatcher<E> {
     }
 
     pub(super) fn on_opened(&mut self, key: Key) {
-        self.core.count_connection();
         if let Some(conn) = self.core.net.conn(key) {
             tracing::debug!(id = %self.core.conn_id(key), peer = %conn.peer, "opened");
         }
         self.call(key, |handler, conn| handler.on_open(conn));
+        for message in self.core.early.take(key).unwrap_or_default() {
+            self.deliver_message(key, message);
+        }
+    }
+
+    /// Delivers a message; one to a connection that is still being opened waits for that.
+    pub(super) fn deliver_message(&mut self, key: Key, message: Message) {
+        match self.core.net.conn(key).map(|conn| conn.phase) {
+            Some(Phase::Open) => {
+                self.call(key, |handler, conn| handler.on_message(conn, message));
+            }
+            Some(Phase::Connecting) => {
+                let mut early = self.core.early.take(key).unwrap_or_default();
+                early.push(message);
+                self.core.early.put(key, early);
+            }
+            // Dropping it runs the user's code, which may panic.
+            Some(Phase::Closing | Phase::Closed) | None => {
+                self.run(|_| drop(message));
+            }
+        }
     }
 
     fn on_connect_failed(&mut self, key: Key, error: ConnectError) {
         tracing::debug!(id = %self.core.conn_id(key), %error, "not opened");
         let handler = self.core.handlers.take(key);
+        let early = self.core.early.take(key);
         self.core.net.release(key);
+        self.run(|_| drop(early));
         if let Some(mut handler) = handler {
             self.run(|reactor| handler.on_connect_failed(reactor, error));
             self.run(|_| drop(handler));
@@ -210,25 +236,31 @@ impl<E: Engine> Dispatcher<E> {
     fn on_accepted(&mut self, listener: Key, socket: E::Socket, peer: std::net::SocketAddr) {
         match self.core.least_loaded(listener) {
             None => {
+                self.core.count_connection();
                 self.admit(listener, peer, |engine, key| engine.adopt(key, socket));
             }
-            Some(target) => self.hand_over(&target, Box::new(socket), peer),
+            Some(target) => self.hand_over(listener, &target, Box::new(socket), peer),
         }
     }
 
     /// Makes a handler for an accepted peer and opens its connection.
+    ///
+    /// The peer counts as a connection of this loop already, so that whoever spreads peers knows
+    /// of those that are on their way.
     pub(super) fn admit(
         &mut self,
         listener: Key,
         peer: std::net::SocketAddr,
         adopt: impl FnOnce(&mut E, Key) -> std::io::Result<()>,
     ) {
-        let Some(config) = self.core.net.listener_config(listener) else { return };
+        // A listener that was closed while the peer was on its way has no factory either: the peer
+        // is declined, which gives its socket back.
+        let config = self.core.net.listener_config(listener).unwrap_or_default();
         let key = self.core.net.add_accepted(listener, peer, config);
         if let Err(error) = adopt(&mut self.engine, key) {
             tracing::warn!(%peer, %error, "cannot take over an accepted connection");
             self.core.net.release(key);
-            return;
+            return self.core.uncount_connection();
         }
         self.core.net.prepare_accepted(key, &mut self.engine);
         match self.make_handler(listener, peer) {
@@ -239,6 +271,7 @@ impl<E: Engine> Dispatcher<E> {
             None => {
                 tracing::debug!(%peer, "declined");
                 self.core.net.discard(key, CloseHow::Fin, &mut self.engine);
+                self.core.uncount_connection();
             }
         }
     }
@@ -265,8 +298,9 @@ impl<E: Engine> Dispatcher<E> {
         let Self { engine, core, .. } = self;
         match due {
             Due::Tag { conn, tag } => {
-                core.net.forget_tag_timer(conn, tag);
-                self.call(conn, |handler, conn| handler.on_timer(conn, Tag(tag)));
+                if core.net.take_due_tag(conn, tag) {
+                    self.call(conn, |handler, conn| handler.on_timer(conn, Tag(tag)));
+                }
             }
             Due::Linger(key) => core.net.on_linger_deadline(key, engine),
             Due::Connect(key) => core.net.on_connect_deadline(key, engine),

@@ -12,6 +12,8 @@ use super::core::Core;
 use super::dispatcher::Dispatcher;
 use super::handle::{InLoop, LoopHandle, Shared};
 use super::stopping::{StopState, Stopped};
+#[cfg(test)]
+use crate::base::Instant;
 use crate::base::LoopId;
 use crate::driver::{Engine, Ops, Readiness};
 use crate::event_loop::{InboxLimits, Monitor, SignalWatch, Stages, turn};
@@ -21,7 +23,8 @@ use crate::sys::native::Native;
 /// A loop: one thread that waits for events and calls handlers.
 ///
 /// It stays on the thread that made it; other threads hold a [`LoopHandle`]. Connections,
-/// listeners and timers belong to it and end with it.
+/// listeners and timers belong to it and end with it. Dropping it closes them without a callback:
+/// who wants `on_close` told stops the loop first.
 ///
 /// ```
 /// use net_reactor::EventLoop;
@@ -99,7 +102,7 @@ pub struct LoopStats {
     pub accepted: u64,
     /// Connections that this loop opened itself.
     pub connected: u64,
-    /// Connections whose end was told.
+    /// Connections, and attempts to connect, that have ended.
     pub closed: u64,
     /// Failed attempts to accept.
     pub accept_errors: u64,
@@ -252,6 +255,20 @@ impl EventLoop {
     }
 }
 
+/// What the tests of a loop look at between two turns.
+#[cfg(test)]
+impl EventLoop {
+    /// Returns a time before which no timer is due.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.driven.next_deadline()
+    }
+
+    /// Whether the last turn did something, or left something to do at once.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.driven.is_busy()
+    }
+}
+
 impl Drop for EventLoop {
     fn drop(&mut self) {
         // Posts are refused from now on; what was queued is dropped here, on the loop's thread.
@@ -268,6 +285,10 @@ trait Driven: fmt::Debug {
     fn take_stopped(&mut self) -> Option<Stopped>;
     fn reactor(&mut self) -> Reactor<'_>;
     fn stats(&self) -> LoopStats;
+    #[cfg(test)]
+    fn next_deadline(&self) -> Option<Instant>;
+    #[cfg(test)]
+    fn is_busy(&self) -> bool;
 }
 
 #[derive(Debug)]
@@ -294,6 +315,7 @@ impl<E: Engine + fmt::Debug> Driven for Looper<E> {
     fn take_stopped(&mut self) -> Option<Stopped> {
         let StopState::Over(stopped) = self.dispatcher.core.stop else { return None };
         self.dispatcher.core.stop = StopState::Running;
+        self.dispatcher.core.net.stopping = false;
         self.dispatcher.core.shared.clear_stop_request();
         Some(stopped)
     }
@@ -322,5 +344,15 @@ impl<E: Engine + fmt::Debug> Driven for Looper<E> {
             bytes_out: net.bytes_out,
             timers: core.net.timers.len(),
         }
+    }
+
+    #[cfg(test)]
+    fn next_deadline(&self) -> Option<Instant> {
+        self.dispatcher.core.net.timers.next_deadline()
+    }
+
+    #[cfg(test)]
+    fn is_busy(&self) -> bool {
+        self.dispatcher.made_progress() || self.dispatcher.patience() == Some(Duration::ZERO)
     }
 }

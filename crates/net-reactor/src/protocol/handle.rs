@@ -66,6 +66,15 @@ impl Shared {
         }
     }
 
+    /// Posts what was promised before, however full the inbox is; returns whether there is a loop.
+    pub(crate) fn post_beyond_limits(&self, task: Task) -> bool {
+        let posted = self.inbox.post_beyond_limits(task);
+        if matches!(posted, Ok(true)) {
+            self.waker.wake();
+        }
+        posted.is_ok()
+    }
+
     pub(crate) fn request_stop(&self, request: StopRequest) {
         self.stop.fetch_max(request as u8, Ordering::SeqCst);
         // Told through the inbox's own protocol, so that the request cannot slip in between the
@@ -116,7 +125,8 @@ impl Drop for InLoop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PostRefused {
-    /// The loop's inbox is at its limit ([`LoopConfig`](crate::LoopConfig)): try again later.
+    /// The loop's inbox is at its limit ([`LoopConfig`](crate::LoopConfig)): try again later, with
+    /// no more bytes at once than the limit.
     Full,
     /// The loop was dropped.
     LoopGone,
@@ -199,6 +209,8 @@ impl LoopHandle {
     /// output is sent; what is not finished by the loop's
     /// [`drain`](crate::LoopConfig::drain) deadline is aborted. Before `run` it makes the next
     /// `run` do that at once. On a loop that is gone it does nothing.
+    ///
+    /// What the calling thread has posted before still runs, and what it has sent is delivered.
     pub fn stop(&self) {
         self.shared.request_stop(StopRequest::Graceful);
     }

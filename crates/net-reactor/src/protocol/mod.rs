@@ -21,6 +21,8 @@ mod server_handle;
 mod shared;
 mod stopping;
 mod task;
+#[cfg(test)]
+mod tests;
 mod turning;
 
 pub use self::callbacks::{Eof, Message, Protocol, Tag};

@@ -28,7 +28,8 @@ impl Reactor<'_> {
         self.core.net.now
     }
 
-    /// Calls `call` after `delay`; never earlier.
+    /// Calls `call` after `delay`, counted from [`now`](Self::now), the time of this turn; never
+    /// earlier.
     ///
     /// Calls with equal deadlines run in the order in which they were made. A delay of zero runs
     /// in the next turn. The loop sleeps with a resolution of 1 ms.
@@ -126,10 +127,8 @@ impl Reactor<'_> {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
                 .map(|value| Box::new(value) as Box<dyn std::any::Any + Send>)
                 .map_err(|panic| WorkError::Panicked { message: panic_message(&*panic) });
-            // A refusal means that the loop is gone, or drowns: nobody is left to be told.
-            if owner.post(Task::Finished { job, result }).is_err() {
-                tracing::warn!("the result of a blocking job was dropped");
-            }
+            // The queue of jobs has its own limit, and a loop that is gone has nobody to be told.
+            let _ = owner.shared.post_beyond_limits(Task::Finished { job, result });
         });
         if self.ops.offload(run).is_err() {
             self.core.jobs.remove(job);

@@ -43,10 +43,13 @@ impl<E: Engine> Stages for Dispatcher<E> {
 
     fn read_clock(&mut self) {
         self.core.net.now = self.engine.now();
+        // Before any callback: what one of them sets without delay is due in the next turn.
+        self.core.net.timers.expire(self.core.net.now);
     }
 
     fn deliver_events(&mut self) {
         // What calls from outside the turn have caused comes first.
+        self.core.net.fail_stillborn(&mut self.engine);
         self.follow_up();
         while let Some(event) = self.engine.next() {
             self.on_event(event);
@@ -54,24 +57,28 @@ impl<E: Engine> Stages for Dispatcher<E> {
     }
 
     fn fire_timers(&mut self) {
-        self.core.net.timers.expire(self.core.net.now);
         while let Some((due, at)) = self.core.net.timers.pop_due() {
             self.on_due(due, at);
         }
     }
 
     fn run_tasks(&mut self) {
+        // Asked before the inbox is emptied, so that what a thread posted before it stopped the
+        // loop runs before the stop. For the same reason there is no limit then.
+        let stops = matches!(self.core.stop, StopState::Running)
+            && self.core.shared.stop_request() == StopRequest::Graceful;
+        let share = if stops { usize::MAX } else { TASKS_PER_TURN };
         // Posts stay in the inbox, and count against its limits, until those before them have run.
         let behind = !self.core.remote.is_empty();
-        if !behind {
+        if !behind || stops {
             self.core.take_posts();
         }
-        for _ in 0..self.core.local.len().min(TASKS_PER_TURN) {
+        for _ in 0..self.core.local.len().min(share) {
             if let Some(task) = self.core.local.pop_front() {
                 self.run_local(task);
             }
         }
-        for _ in 0..self.core.remote.len().min(TASKS_PER_TURN) {
+        for _ in 0..self.core.remote.len().min(share) {
             if let Some(task) = self.core.remote.pop_front() {
                 self.run_remote(task);
             }
@@ -80,7 +87,7 @@ impl<E: Engine> Stages for Dispatcher<E> {
             // The loop was told of posts without looking at them, and must not sleep over them.
             self.core.take_posts();
         }
-        self.advance_stop();
+        self.advance_stop(stops);
     }
 
     fn flush(&mut self) {
@@ -91,7 +98,7 @@ impl<E: Engine> Stages for Dispatcher<E> {
 
     fn release(&mut self) {
         self.core.net.wake_resting_listeners(&mut self.engine);
-        if matches!(self.core.stop, StopState::Draining { .. }) && self.core.net.conns_len() == 0 {
+        if matches!(self.core.stop, StopState::Draining { .. }) && self.core.net.is_drained() {
             self.end_drain();
         }
     }
@@ -109,7 +116,7 @@ impl<E: Engine> Dispatcher<E> {
                 self.run(call);
             }
             LocalTask::Message { conn, message } => {
-                self.call(conn, |handler, conn| handler.on_message(conn, message));
+                self.deliver_message(conn, message);
             }
             LocalTask::InputWaits(key) => self.deliver_waiting(key),
         }
@@ -130,8 +137,8 @@ impl<E: Engine> Dispatcher<E> {
                 }
             }
             Task::Message { conn, message } => {
-                if let Some(key) = core.conn_key(conn) {
-                    self.call(key, |handler, conn| handler.on_message(conn, message));
+                if conn.loop_id == core.loop_id() {
+                    self.deliver_message(conn.key, message);
                 }
             }
             Task::Close(conn) => {
@@ -159,23 +166,34 @@ impl<E: Engine> Dispatcher<E> {
         self.follow_up();
     }
 
-    /// Hands an accepted socket to another loop; the peer is dropped if that is gone.
+    /// Hands an accepted socket to another loop. One that is gone or overloaded takes none; then
+    /// the peer is served here.
     pub(super) fn hand_over(
         &mut self,
+        listener: Key,
         target: &SpreadTo,
         socket: Handover,
         peer: std::net::SocketAddr,
     ) {
         let task = Task::Adopt { listener: target.listener, socket, peer };
-        if let Err((_, reason)) = target.owner.post(task) {
-            tracing::warn!(%peer, ?reason, "cannot hand a connection over");
+        // Counted now: the other loop may be slower to take peers than this one to accept them.
+        target.owner.shared.connections.fetch_add(1, Ordering::Relaxed);
+        let Err((task, reason)) = target.owner.post(task) else { return };
+        target.owner.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        tracing::warn!(%peer, ?reason, "cannot hand a connection over");
+        if let Task::Adopt { socket, .. } = task {
+            self.core.count_connection();
+            self.admit(listener, peer, |engine, key| engine.adopt_handover(key, socket));
         }
     }
 
     /// Takes the next step of stopping, if one was asked for.
-    fn advance_stop(&mut self) {
+    ///
+    /// A graceful stop that was asked for after the turn's tasks were taken waits for the next.
+    fn advance_stop(&mut self, stops: bool) {
         match (self.core.shared.stop_request(), self.core.stop) {
             (StopRequest::None, _) | (StopRequest::Graceful, StopState::Draining { .. }) => {}
+            (StopRequest::Graceful, StopState::Running) if !stops => {}
             (StopRequest::Graceful, StopState::Running) => self.begin_drain(),
             (StopRequest::Now, StopState::Running) => {
                 self.begin_drain();
@@ -190,8 +208,13 @@ impl<E: Engine> Dispatcher<E> {
         tracing::debug!(connections = self.core.net.conns_len(), "stopping");
         let deadline = self.core.net.timers.arm(self.core.net.now + self.core.drain, Due::Drain);
         self.core.stop = StopState::Draining { deadline };
+        self.core.net.stopping = true;
         for key in self.core.net.listener_keys() {
-            self.core.acceptors.take(key);
+            if let Some(acceptor) = self.core.acceptors.take(key) {
+                // Loops that serve together drain together. Dropping a factory runs user code.
+                acceptor.server.stop();
+                self.run(|_| drop(acceptor));
+            }
             self.core.net.unlisten(key, &mut self.engine);
         }
         let (open, connecting): (Vec<_>, Vec<_>) = self
@@ -224,8 +247,8 @@ impl<E: Engine> Dispatcher<E> {
         let left: Vec<Key> = self.core.net.conns().map(|(key, _)| key).collect();
         let mut aborted = 0;
         for key in left {
-            let alive = self.core.net.conn(key).is_some_and(|conn| conn.phase != Phase::Closed);
-            aborted += usize::from(alive);
+            let phase = self.core.net.conn(key).map(|conn| conn.phase);
+            aborted += usize::from(matches!(phase, Some(Phase::Open | Phase::Closing)));
             self.core.net.abort(key, CloseReason::LoopStopped, &mut self.engine);
         }
         self.core.stop = StopState::Over(Stopped { aborted });

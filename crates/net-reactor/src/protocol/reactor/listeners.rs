@@ -1,7 +1,6 @@
 //! Listeners, as the loop offers them to callbacks.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 
 use crate::base::{Key, ListenerId};
 use crate::net::{ConnConfig, ListenError};
@@ -46,7 +45,7 @@ impl Reactor<'_> {
         options: &ListenOptions,
         config: ConnConfig,
     ) -> Result<ListenerId, ListenError> {
-        let key = self.core.net.listen(address, options, Rc::new(config), &mut *self.ops)?;
+        let key = self.core.net.listen(address, options, config.share(), &mut *self.ops)?;
         Ok(self.core.listener_id(key))
     }
 
@@ -59,7 +58,7 @@ impl Reactor<'_> {
         socket: std::net::TcpListener,
         config: ConnConfig,
     ) -> Result<ListenerId, ListenError> {
-        let key = self.core.net.adopt_listener(socket, Rc::new(config), &mut *self.ops)?;
+        let key = self.core.net.adopt_listener(socket, config.share(), &mut *self.ops)?;
         Ok(self.core.listener_id(key))
     }
 
@@ -70,7 +69,7 @@ impl Reactor<'_> {
         config: ConnConfig,
         factory: Factory,
     ) -> Key {
-        let key = self.core.net.add_fed_listener(address, Rc::new(config));
+        let key = self.core.net.add_fed_listener(address, config.share());
         self.put_acceptor(key, factory);
         key
     }

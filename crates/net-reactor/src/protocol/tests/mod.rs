@@ -1,0 +1,20 @@
+//! The loop over the kernel in memory: what it promises, at exact times.
+
+mod accepting;
+mod bare;
+mod chaos;
+mod closing;
+mod conn_timers;
+mod connecting;
+mod errnos;
+mod faults;
+mod pressure;
+mod reading;
+mod rig;
+mod spinning;
+mod spreading;
+mod stopping;
+mod teller;
+mod timers;
+mod timers_model;
+mod turn_order;
