@@ -2,6 +2,7 @@
 //!
 //! Nothing in this layer performs I/O or reads a clock; time is always a parameter.
 
+mod address;
 mod id;
 mod inbound;
 mod outbound;
@@ -12,6 +13,7 @@ mod side_table;
 mod slab;
 mod time;
 
+pub(crate) use address::CompactAddress;
 pub(crate) use id::LoopId;
 pub use id::{ConnId, ListenerId, TimerId};
 pub(crate) use inbound::{Inbound, ScanMark};

@@ -105,9 +105,9 @@ impl Net {
             let Some(attempt) = conn.attempt.as_mut() else { break };
             let Some(peer) = attempt.untried.pop() else {
                 let deadline = attempt.options.deadline;
-                return Err(ConnectError::from_io(conn.peer, deadline, last_error));
+                return Err(ConnectError::from_io(conn.peer.get(), deadline, last_error));
             };
-            conn.peer = peer;
+            conn.peer = peer.into();
             let bind = attempt.options.bind;
             if bind.is_some_and(|local| local.is_ipv4() != peer.is_ipv4()) {
                 // A local address of the other family cannot serve this peer, and going without
@@ -156,7 +156,7 @@ impl Net {
         self.timers.cancel(attempt.deadline);
         conn.attempt = None;
         conn.phase = Phase::Open;
-        conn.peer = addresses.peer;
+        conn.peer = addresses.peer.into();
         conn.opened_at = self.now;
         self.stats.connected += 1;
         let has_output = conn.out.is_some() || conn.fin_wanted;
@@ -208,7 +208,7 @@ pub(super) fn apply_options<O: Ops + ?Sized>(key: Key, conn: &Connection, ops: &
     ];
     for option in wanted.into_iter().flatten() {
         if let Err(error) = ops.set_option(key, option) {
-            tracing::debug!(peer = %conn.peer, ?option, %error, "cannot set a socket option");
+            tracing::debug!(peer = %conn.peer.get(), ?option, %error, "cannot set a socket option");
         }
     }
 }

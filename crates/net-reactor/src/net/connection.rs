@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::staging::Staged;
 use super::{CloseReason, ConnectOptions, SharedConfig};
-use crate::base::{Inbound, Instant, Key, OutQueue};
+use crate::base::{CompactAddress, Inbound, Instant, Key, OutQueue};
 use crate::event_loop::TimerKey;
 
 /// How far the output of a connection is ahead of its peer.
@@ -132,7 +132,7 @@ pub(crate) struct Connection {
     /// Our side will finish when the queue is empty; writing is over.
     pub(crate) fin_wanted: bool,
     pub(crate) fin_sent: bool,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: CompactAddress,
     /// The listener that accepted it.
     pub(crate) listener: Option<Key>,
     pub(crate) config: SharedConfig,
@@ -167,7 +167,7 @@ impl Connection {
             input_waits: false,
             fin_wanted: false,
             fin_sent: false,
-            peer,
+            peer: peer.into(),
             listener,
             config,
             staged: Staged::default(),
@@ -207,6 +207,6 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Connection>() <= 144, "{}", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
     }
 }

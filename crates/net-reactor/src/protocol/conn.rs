@@ -147,7 +147,13 @@ impl<'a> Conn<'a> {
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "a Conn exists only while its slot does")]
     pub fn peer_address(&self) -> SocketAddr {
-        self.reactor.core.net.conn(self.key).expect("invariant: the slot outlives the Conn").peer
+        self.reactor
+            .core
+            .net
+            .conn(self.key)
+            .expect("invariant: the slot outlives the Conn")
+            .peer
+            .get()
     }
 
     /// Returns this side's address.

@@ -30,9 +30,9 @@ pub(crate) struct Core {
     pub(crate) local: VecDeque<LocalTask>,
     /// What other threads have posted and this loop has taken.
     pub(crate) remote: VecDeque<Task>,
-    /// Keeps its memory between two looks into the inbox.
-    pub(crate) posted: Vec<Task>,
     pub(crate) shared: Arc<Shared>,
+    /// Whether the last turn ran any of them.
+    pub(crate) ran_posts: bool,
     pub(crate) stop: StopState,
     pub(crate) drain: Duration,
 }
@@ -82,8 +82,8 @@ impl Core {
             jobs: Slab::default(),
             local: VecDeque::new(),
             remote: VecDeque::new(),
-            posted: Vec::new(),
             shared,
+            ran_posts: false,
             stop: StopState::default(),
             drain,
         }

@@ -171,7 +171,7 @@ impl<E: Engine> Dispatcher<E> {
 
     pub(super) fn on_opened(&mut self, key: Key) {
         if let Some(conn) = self.core.net.conn(key) {
-            tracing::debug!(id = %self.core.conn_id(key), peer = %conn.peer, "opened");
+            tracing::debug!(id = %self.core.conn_id(key), peer = %conn.peer.get(), "opened");
         }
         self.call(key, |handler, conn| handler.on_open(conn));
         for message in self.core.early.take(key).unwrap_or_default() {

@@ -28,6 +28,9 @@ impl<E: Engine> Stages for Dispatcher<E> {
         if stop_waits || self.core.has_work() {
             return Some(Duration::ZERO);
         }
+        if self.core.ran_posts && self.core.shared.inbox.linger_for_post() {
+            return Some(Duration::ZERO);
+        }
         let deadline = self.core.net.timers.next_deadline()?;
         Some(deadline - self.engine.now())
     }
@@ -78,6 +81,7 @@ impl<E: Engine> Stages for Dispatcher<E> {
                 self.run_local(task);
             }
         }
+        self.core.ran_posts = !self.core.remote.is_empty();
         for _ in 0..self.core.remote.len().min(share) {
             if let Some(task) = self.core.remote.pop_front() {
                 self.run_remote(task);
@@ -259,8 +263,16 @@ impl<E: Engine> Dispatcher<E> {
 impl Core {
     /// Takes over what other threads have posted.
     fn take_posts(&mut self) {
-        self.shared.inbox.drain(&mut self.posted);
-        self.remote.extend(self.posted.drain(..));
+        if self.remote.is_empty() {
+            // The memory goes round: what was run makes room for what is posted next.
+            let mut batch = Vec::from(std::mem::take(&mut self.remote));
+            self.shared.inbox.drain(&mut batch);
+            self.remote = batch.into();
+        } else {
+            let mut batch = Vec::new();
+            self.shared.inbox.drain(&mut batch);
+            self.remote.extend(batch);
+        }
     }
 
     /// Returns the loop that should take a listener's next peer, or `None` for this one.
