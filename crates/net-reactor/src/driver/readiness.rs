@@ -231,7 +231,7 @@ impl<S: Sys> Ops for Readiness<S> {
 
     fn connect(&mut self, slot: Key, peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<()> {
         let stream = self.sys.connect(Token::stream(slot), peer, bind)?;
-        let state = StreamState { connecting: true, ..StreamState::default() };
+        let state = StreamState::CONNECTING;
         self.streams.put(slot, StreamSlot { stream, state });
         Ok(())
     }
@@ -245,7 +245,7 @@ impl<S: Sys> Ops for Readiness<S> {
 
     fn read_mode(&mut self, slot: Key, mode: ReadMode) {
         if let Some(entry) = self.streams.get_mut(slot) {
-            entry.state.paused = mode == ReadMode::Paused;
+            entry.state.set(StreamState::PAUSED, mode == ReadMode::Paused);
             self.enqueue(Token::stream(slot));
         }
     }

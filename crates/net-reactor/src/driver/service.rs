@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::slots::{ListenerSlot, StreamSlot};
+use super::slots::{ListenerSlot, StreamSlot, StreamState};
 use super::{Event, Lease, READ_BYTES_PER_TURN};
 use crate::base::Key;
 use crate::sys::Sys;
@@ -56,14 +56,14 @@ pub(super) fn serve_stream<S: Sys>(
     slot: &mut StreamSlot<S::Stream>,
 ) -> Served<S> {
     let state = slot.state;
-    let event = if state.connecting {
+    let event = if state.has(StreamState::CONNECTING) {
         finish_connect(sys, key, slot)
-    } else if state.blocked && state.writable {
-        slot.state.blocked = false;
+    } else if state.has(StreamState::BLOCKED) && state.has(StreamState::WRITABLE) {
+        slot.state.set(StreamState::BLOCKED, false);
         Some(Event::Writable { slot: key })
     } else if state.wants_receive() {
         receive(sys, buffer, key, slot)
-    } else if state.failed {
+    } else if state.has(StreamState::FAILED) {
         report_failure(sys, key, slot)
     } else {
         None
@@ -79,7 +79,7 @@ pub(super) fn serve_stream<S: Sys>(
         (true, true) => Place::Back,
         (true, false) => Place::Front,
     };
-    slot.state.queued = place != Place::Gone;
+    slot.state.set(StreamState::QUEUED, place != Place::Gone);
     (event, place)
 }
 
@@ -88,21 +88,24 @@ fn finish_connect<S: Sys>(
     key: Key,
     slot: &mut StreamSlot<S::Stream>,
 ) -> Option<Event<S::Stream, HotBuffer>> {
-    if !slot.state.writable {
+    if !slot.state.has(StreamState::WRITABLE) {
         return None;
     }
     match sys.connected(&slot.stream) {
         Ok(addresses) => {
-            slot.state.connecting = false;
+            slot.state.set(StreamState::CONNECTING, false);
             Some(Event::Connected { slot: key, addresses })
         }
-        Err(error) if error.kind() == io::ErrorKind::NotConnected && !slot.state.failed => {
-            slot.state.writable = false;
+        Err(error)
+            if error.kind() == io::ErrorKind::NotConnected
+                && !slot.state.has(StreamState::FAILED) =>
+        {
+            slot.state.set(StreamState::WRITABLE, false);
             None
         }
         Err(error) => {
-            slot.state.ended = true;
-            slot.state.connecting = false;
+            slot.state.set(StreamState::ENDED, true);
+            slot.state.set(StreamState::CONNECTING, false);
             Some(Event::Failed { slot: key, error })
         }
     }
@@ -122,21 +125,24 @@ fn receive<S: Sys>(
     let event = match received {
         Ok(len @ 1..) => {
             // A full buffer may have left bytes behind; a hang-up has no edge of its own.
-            state.readable = len == READ_BYTES_PER_TURN || state.hang_up;
+            state.set(
+                StreamState::READABLE,
+                len == READ_BYTES_PER_TURN || state.has(StreamState::HANG_UP),
+            );
             return Some(Event::Data { slot: key, lease: HotBuffer { buffer: hot, len } });
         }
         Ok(0) => {
-            state.ended = true;
-            state.readable = false;
+            state.set(StreamState::ENDED, true);
+            state.set(StreamState::READABLE, false);
             Some(Event::Eof { slot: key })
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            state.readable = false;
+            state.set(StreamState::READABLE, false);
             None
         }
         Err(error) => {
-            state.ended = true;
-            state.failed = false;
+            state.set(StreamState::ENDED, true);
+            state.set(StreamState::FAILED, false);
             Some(Event::Failed { slot: key, error })
         }
     };
@@ -150,11 +156,11 @@ fn report_failure<S: Sys>(
     key: Key,
     slot: &mut StreamSlot<S::Stream>,
 ) -> Option<Event<S::Stream, HotBuffer>> {
-    slot.state.failed = false;
+    slot.state.set(StreamState::FAILED, false);
     match sys.take_error(&slot.stream) {
         Ok(None) => None,
         Ok(Some(error)) | Err(error) => {
-            slot.state.ended = true;
+            slot.state.set(StreamState::ENDED, true);
             Some(Event::Failed { slot: key, error })
         }
     }
