@@ -95,7 +95,8 @@ pub(crate) trait Lease {
 pub(crate) type Handover = Box<dyn Any + Send>;
 
 /// The verbs of an engine that do not name its types, so that callbacks can use them through
-/// `dyn`. Only [`flush`](Self::flush) is hot, and the loop calls that one statically.
+/// `dyn`. Hot are [`send`](Self::send) and [`flush`](Self::flush); the end of a turn calls them
+/// statically, a callback's own large write through `dyn`.
 pub(crate) trait Ops {
     fn now(&self) -> Instant;
 

@@ -76,6 +76,10 @@ impl Net {
                 let source = Arc::new(source);
                 return self.fail_connect(key, ConnectError::NameNotFound { host, source }, ops);
             }
+            Err(source) if source.kind() == io::ErrorKind::ResourceBusy => {
+                let source = Arc::new(source);
+                return self.fail_connect(key, ConnectError::Failed { source }, ops);
+            }
             Err(source) => {
                 let source = Arc::new(source);
                 return self.fail_connect(key, ConnectError::NameNotFound { host, source }, ops);

@@ -30,7 +30,7 @@ pub struct Tag(pub u32);
 
 /// The handler of one connection: plain callbacks with `&mut self`.
 ///
-/// Guaranteed, on every engine and in the simulator:
+/// Guaranteed, on every engine:
 ///
 /// - [`on_open`](Self::on_open) comes first, [`on_close`](Self::on_close) last, each once. A
 ///   connection that could not be opened gets [`on_connect_failed`](Self::on_connect_failed)

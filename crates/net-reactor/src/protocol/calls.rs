@@ -27,7 +27,8 @@ pub(crate) type RepeatedCall = Box<dyn FnMut(&mut Reactor<'_>, Tick)>;
 
 /// A function that waits for its timer.
 pub(crate) struct Call {
-    timer: TimerKey,
+    /// Absent only while the call is being made.
+    timer: Option<TimerKey>,
     action: Action,
 }
 
@@ -63,15 +64,11 @@ impl Core {
     }
 
     fn add_call(&mut self, deadline: Instant, action: Action) -> TimerId {
-        // The timer must know the call's key and the call its timer: the timer comes first, with
-        // a payload that is put right at once.
-        let placeholder = Key { index: u32::MAX, generation: u32::MAX };
-        let timer = self.net.timers.arm(deadline, Due::Call(placeholder));
-        let key = self.calls.insert(Call { timer, action });
-        self.net.timers.cancel(timer);
+        // The timer must know the call's key and the call its timer: the timer comes second.
+        let key = self.calls.insert(Call { timer: None, action });
         let timer = self.net.timers.arm(deadline, Due::Call(key));
         if let Some(call) = self.calls.get_mut(key) {
-            call.timer = timer;
+            call.timer = Some(timer);
         }
         self.timer_id(key)
     }
@@ -84,18 +81,20 @@ impl Core {
         let Some(call) = self.call_key(id).and_then(|key| self.calls.remove(key)) else {
             return false;
         };
-        self.net.timers.cancel(call.timer);
+        if let Some(timer) = call.timer {
+            self.net.timers.cancel(timer);
+        }
         true
     }
 
     pub(crate) fn call_deadline(&self, id: TimerId) -> Option<Instant> {
         let call = self.calls.get(self.call_key(id)?)?;
-        self.net.timers.deadline(call.timer)
+        self.net.timers.deadline(call.timer?)
     }
 
     /// Moves a call to another time; a repeated one starts a new grid there.
     pub(crate) fn move_call(&mut self, id: TimerId, deadline: Instant) -> bool {
-        let timer = self.call_key(id).and_then(|key| self.calls.get(key)).map(|call| call.timer);
+        let timer = self.call_key(id).and_then(|key| self.calls.get(key)?.timer);
         timer.is_some_and(|timer| self.net.timers.rearm(timer, deadline))
     }
 
@@ -114,14 +113,19 @@ impl Core {
         let Action::Every { period, call: function } = &mut call.action else { return None };
         let (next, missed) = next_on_grid(due, *period, self.net.now);
         let function = function.take()?;
-        call.timer = self.net.timers.arm(next, Due::Call(key));
+        call.timer = Some(self.net.timers.arm(next, Due::Call(key)));
         Some(DueCall::Every(function, Tick { due, missed }))
     }
 
-    /// Puts a repeated function back after it ran, unless it was cancelled meanwhile.
-    pub(crate) fn put_back_call(&mut self, key: Key, function: RepeatedCall) {
-        if let Some(Call { action: Action::Every { call, .. }, .. }) = self.calls.get_mut(key) {
-            *call = Some(function);
+    /// Puts a repeated function back after it ran, or returns it if it was cancelled meanwhile.
+    pub(crate) fn put_back_call(
+        &mut self,
+        key: Key,
+        function: RepeatedCall,
+    ) -> Option<RepeatedCall> {
+        match self.calls.get_mut(key) {
+            Some(Call { action: Action::Every { call, .. }, .. }) => call.replace(function),
+            _ => Some(function),
         }
     }
 }

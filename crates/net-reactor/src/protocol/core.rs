@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::calls::Call;
-use super::handle::{LoopHandle, Shared};
+use super::handle::LoopHandle;
+use super::loop_shared::LoopShared;
 use super::stopping::StopState;
 use super::task::{Continuation, LocalTask, Task};
 use super::{Factory, Message, Protocol, ServerHandle};
@@ -30,9 +31,11 @@ pub(crate) struct Core {
     pub(crate) local: VecDeque<LocalTask>,
     /// What other threads have posted and this loop has taken.
     pub(crate) remote: VecDeque<Task>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<LoopShared>,
     /// Whether the last turn ran any of them.
     pub(crate) ran_posts: bool,
+    /// The loops that serve together with this one, itself included; `None` while it is alone.
+    pub(crate) server: Option<ServerHandle>,
     pub(crate) stop: StopState,
     pub(crate) drain: Duration,
 }
@@ -40,8 +43,6 @@ pub(crate) struct Core {
 /// Who serves the peers of a listener.
 pub(crate) struct Acceptor {
     pub(crate) factory: Factory,
-    /// The loops that serve the listener's address together.
-    pub(crate) server: ServerHandle,
     /// Loops that share the listener's peers, if it spreads them.
     pub(crate) spread: Vec<SpreadTo>,
 }
@@ -72,7 +73,7 @@ impl std::fmt::Debug for PendingJob {
 }
 
 impl Core {
-    pub(crate) fn new(now: Instant, shared: Arc<Shared>, drain: Duration) -> Self {
+    pub(crate) fn new(now: Instant, shared: Arc<LoopShared>, drain: Duration) -> Self {
         Self {
             net: Net::new(now),
             handlers: SideTable::default(),
@@ -84,6 +85,7 @@ impl Core {
             remote: VecDeque::new(),
             shared,
             ran_posts: false,
+            server: None,
             stop: StopState::default(),
             drain,
         }
@@ -95,6 +97,11 @@ impl Core {
 
     pub(crate) fn handle(&self) -> LoopHandle {
         LoopHandle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Returns the loops that serve together with this one.
+    pub(crate) fn server(&self) -> ServerHandle {
+        self.server.clone().unwrap_or_else(|| ServerHandle::new([self.handle()]))
     }
 
     pub(crate) fn conn_id(&self, key: Key) -> ConnId {

@@ -11,6 +11,9 @@ use crate::driver::{Engine, Event, Lease};
 use crate::net::{CloseReason, ConnectError, Due, Notice, Phase, Received};
 use crate::sys::CloseHow;
 
+/// How many messages wait for one connection to be opened; more are dropped.
+const EARLY_MESSAGES_MAX: usize = 1024;
+
 /// One loop: its state, and the engine that moves its bytes.
 ///
 /// The engine is chosen once, and everything here is compiled for it; the only dynamic call on the
@@ -187,7 +190,12 @@ impl<E: Engine> Dispatcher<E> {
             }
             Some(Phase::Connecting) => {
                 let mut early = self.core.early.take(key).unwrap_or_default();
-                early.push(message);
+                if early.len() < EARLY_MESSAGES_MAX {
+                    early.push(message);
+                } else {
+                    tracing::debug!(id = %self.core.conn_id(key), "dropped an early message");
+                    self.run(|_| drop(message));
+                }
                 self.core.early.put(key, early);
             }
             // Dropping it runs the user's code, which may panic.
@@ -282,7 +290,7 @@ impl<E: Engine> Dispatcher<E> {
         peer: std::net::SocketAddr,
     ) -> Option<Box<dyn Protocol>> {
         let mut acceptor = self.core.acceptors.take(listener)?;
-        let server = acceptor.server.clone();
+        let server = self.core.server();
         let peer = Peer { address: peer, listener: self.core.listener_id(listener), server };
         let made = catch_unwind(AssertUnwindSafe(|| (acceptor.factory)(&peer)));
         self.core.acceptors.put(listener, acceptor);
@@ -317,10 +325,12 @@ impl<E: Engine> Dispatcher<E> {
                 self.run(call);
             }
             Some(DueCall::Every(mut call, tick)) => {
-                if self.run(|reactor| call(reactor, tick)) {
-                    self.core.put_back_call(key, call);
-                } else {
+                if !self.run(|reactor| call(reactor, tick)) {
                     self.core.cancel_call(self.core.timer_id(key));
+                }
+                if let Some(cancelled) = self.core.put_back_call(key, call) {
+                    // Dropping it runs the user's code, which may panic.
+                    self.run(|_| drop(cancelled));
                 }
             }
             None => {}

@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::Reactor;
 use super::core::Core;
 use super::dispatcher::Dispatcher;
-use super::handle::{InLoop, LoopHandle, Shared};
+use super::handle::LoopHandle;
+use super::loop_shared::{InLoop, LoopShared, StopRequest};
 use super::stopping::{StopState, Stopped};
 #[cfg(test)]
 use crate::base::Instant;
@@ -177,7 +178,7 @@ impl EventLoop {
         static NEXT_ID: AtomicU32 = AtomicU32::new(0);
         let id = LoopId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
         let engine = Readiness::new(sys);
-        let shared = Arc::new(Shared::new(id, engine.waker(), config.inbox));
+        let shared = Arc::new(LoopShared::new(id, engine.waker(), config.inbox));
         let core = Core::new(engine.now(), shared, config.drain);
         let handle = core.handle();
         let dispatcher = Dispatcher { engine, core, progress: false };
@@ -239,11 +240,12 @@ impl EventLoop {
     /// Unix.
     pub fn stop_on_signals(&mut self) -> io::Result<()> {
         let handle = self.handle();
-        let mut signals_seen = 0;
         self.signals = Some(SignalWatch::start(move |signal| {
-            signals_seen += 1;
             tracing::info!(signal, "a signal asks the loop to stop");
-            if signals_seen == 1 { handle.stop() } else { handle.stop_now() }
+            match handle.shared.stop_request() {
+                StopRequest::None => handle.stop(),
+                StopRequest::Graceful | StopRequest::Now => handle.stop_now(),
+            }
         })?);
         Ok(())
     }
@@ -299,7 +301,7 @@ struct Looper<E: Engine> {
 
 impl<E: Engine + fmt::Debug> Driven for Looper<E> {
     fn turn(&mut self, limit: Option<Duration>) -> Result<(), LoopError> {
-        let before = self.dispatcher.engine.now();
+        let before = self.dispatcher.core.net.now;
         turn(&mut self.dispatcher, limit).map_err(|source| LoopError::Wait { source })?;
         // Who asked for a turn without sleep gets one; it is the loop's own haste that is a fault.
         let slept =

@@ -1,125 +1,16 @@
 //! Handles: what other threads may hold of a loop.
 
-use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
+use super::loop_shared::{LoopShared, StopRequest, runs_here};
 use super::task::RemoteCall;
 use super::{Message, Reactor, Task};
-use crate::base::{ConnId, LoopId};
-use crate::event_loop::{Inbox, InboxLimits, RefusedReason};
-use crate::sys::Wake;
-
-thread_local! {
-    /// The loop that runs on this thread.
-    static CURRENT: Cell<Option<LoopId>> = const { Cell::new(None) };
-}
-
-/// What a loop shares with its handles.
-pub(crate) struct Shared {
-    pub(crate) id: LoopId,
-    pub(crate) inbox: Inbox<Task>,
-    waker: Arc<dyn Wake>,
-    stop: AtomicU8,
-    /// Connections on this loop, for those who spread them.
-    pub(crate) connections: AtomicUsize,
-}
-
-/// How a loop was asked to stop; a later, stronger request wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum StopRequest {
-    None = 0,
-    Graceful = 1,
-    Now = 2,
-}
-
-impl Shared {
-    pub(crate) fn new(id: LoopId, waker: Arc<dyn Wake>, limits: InboxLimits) -> Self {
-        Self {
-            id,
-            inbox: Inbox::new(limits),
-            waker,
-            stop: AtomicU8::new(StopRequest::None as u8),
-            connections: AtomicUsize::new(0),
-        }
-    }
-
-    fn post(&self, task: Task, bytes: usize) -> Result<(), (Task, PostRefused)> {
-        match self.inbox.post(task, bytes) {
-            Ok(wake) => {
-                if wake {
-                    self.waker.wake();
-                }
-                Ok(())
-            }
-            Err(refused) => {
-                let reason = match refused.reason {
-                    RefusedReason::Full => PostRefused::Full,
-                    RefusedReason::Closed => PostRefused::LoopGone,
-                };
-                Err((refused.task, reason))
-            }
-        }
-    }
-
-    /// Posts what was promised before, however full the inbox is; returns whether there is a loop.
-    pub(crate) fn post_beyond_limits(&self, task: Task) -> bool {
-        let posted = self.inbox.post_beyond_limits(task);
-        if matches!(posted, Ok(true)) {
-            self.waker.wake();
-        }
-        posted.is_ok()
-    }
-
-    pub(crate) fn request_stop(&self, request: StopRequest) {
-        self.stop.fetch_max(request as u8, Ordering::SeqCst);
-        // Told through the inbox's own protocol, so that the request cannot slip in between the
-        // last look at the flag and the sleep.
-        if self.inbox.sleep_state().notify() {
-            self.waker.wake();
-        }
-    }
-
-    pub(crate) fn stop_request(&self) -> StopRequest {
-        match self.stop.load(Ordering::SeqCst) {
-            0 => StopRequest::None,
-            1 => StopRequest::Graceful,
-            _ => StopRequest::Now,
-        }
-    }
-
-    pub(crate) fn clear_stop_request(&self) {
-        self.stop.store(StopRequest::None as u8, Ordering::SeqCst);
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// Marks this thread as the loop's for as long as it lives.
-#[derive(Debug)]
-pub(crate) struct InLoop {
-    outer: Option<LoopId>,
-}
-
-impl InLoop {
-    pub(crate) fn enter(id: LoopId) -> Self {
-        Self { outer: CURRENT.replace(Some(id)) }
-    }
-}
-
-impl Drop for InLoop {
-    fn drop(&mut self) {
-        CURRENT.set(self.outer);
-    }
-}
+use crate::base::ConnId;
 
 /// Why a post was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +55,7 @@ impl<T> Error for PostError<T> {}
 /// What is posted before `run` waits for it. The order of posts from one thread is kept.
 #[derive(Clone)]
 pub struct LoopHandle {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<LoopShared>,
 }
 
 impl LoopHandle {
@@ -223,7 +114,7 @@ impl LoopHandle {
     /// Whether the calling thread is running this loop.
     #[must_use]
     pub fn is_in_loop(&self) -> bool {
-        CURRENT.get() == Some(self.shared.id)
+        runs_here(self.shared.id)
     }
 
     /// Returns how many connections the loop holds, about.
@@ -270,7 +161,7 @@ impl ConnHandle {
     /// Sends `bytes`; sends from one thread keep their order, and none is ever split by another.
     ///
     /// The bytes count against the loop's inbox limit until the loop takes them, and against the
-    /// connection's own limits from then on.
+    /// connection's own limits once they are queued there.
     ///
     /// # Errors
     ///
@@ -286,6 +177,9 @@ impl ConnHandle {
     }
 
     /// Sends a message to the connection's [`on_message`](crate::Protocol::on_message).
+    ///
+    /// Messages to a connection that is still being opened wait for that, at most 1024 of them; more
+    /// are dropped.
     ///
     /// # Errors
     ///

@@ -16,6 +16,7 @@ mod failure;
 mod handle;
 mod handlers;
 mod input;
+mod loop_shared;
 mod reactor;
 mod server_handle;
 mod shared;

@@ -6,7 +6,8 @@ mod listeners;
 use std::time::Duration;
 
 use super::core::{Core, PendingJob};
-use super::handle::{LoopHandle, StopRequest};
+use super::handle::LoopHandle;
+use super::loop_shared::StopRequest;
 use super::task::{LocalTask, panic_message};
 use super::{QueueFull, Task, Tick, WorkError};
 use crate::base::{Instant, TimerId};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::core::{Core, SpreadTo};
 use super::dispatcher::Dispatcher;
-use super::handle::StopRequest;
+use super::loop_shared::StopRequest;
 use super::stopping::{StopState, Stopped};
 use super::task::LocalTask;
 use super::{Conn, Task};
@@ -194,16 +194,24 @@ impl<E: Engine> Dispatcher<E> {
     /// Takes the next step of stopping, if one was asked for.
     ///
     /// A graceful stop that was asked for after the turn's tasks were taken waits for the next.
+    /// Loops that serve together stop together, as gently or as hard as the first.
     fn advance_stop(&mut self, stops: bool) {
         match (self.core.shared.stop_request(), self.core.stop) {
             (StopRequest::None, _) | (StopRequest::Graceful, StopState::Draining { .. }) => {}
             (StopRequest::Graceful, StopState::Running) if !stops => {}
-            (StopRequest::Graceful, StopState::Running) => self.begin_drain(),
+            (StopRequest::Graceful, StopState::Running) => {
+                self.core.server().stop();
+                self.begin_drain();
+            }
             (StopRequest::Now, StopState::Running) => {
+                self.core.server().stop_now();
                 self.begin_drain();
                 self.end_drain();
             }
-            (StopRequest::Now, StopState::Draining { .. }) => self.end_drain(),
+            (StopRequest::Now, StopState::Draining { .. }) => {
+                self.core.server().stop_now();
+                self.end_drain();
+            }
             (_, StopState::Over(_)) => {}
         }
     }
@@ -215,8 +223,7 @@ impl<E: Engine> Dispatcher<E> {
         self.core.net.stopping = true;
         for key in self.core.net.listener_keys() {
             if let Some(acceptor) = self.core.acceptors.take(key) {
-                // Loops that serve together drain together. Dropping a factory runs user code.
-                acceptor.server.stop();
+                // Dropping a factory runs the user's code, which may panic.
                 self.run(|_| drop(acceptor));
             }
             self.core.net.unlisten(key, &mut self.engine);

@@ -192,3 +192,23 @@ fn a_repeated_call_lets_sockets_and_tasks_through_however_late_it_is() {
     turn_until(&mut event_loop, "the echoes", || client.is_finished());
     client.join().unwrap();
 }
+
+#[test]
+fn a_call_that_cancels_itself_may_panic_when_it_is_dropped() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let mut event_loop = EventLoop::new().unwrap();
+    let own = Rc::new(Cell::new(None));
+    let (bomb, id) = (Bomb, Rc::clone(&own));
+    let timer = event_loop.reactor().call_every(Duration::from_millis(1), move |reactor, _| {
+        let _held = &bomb;
+        assert!(id.take().is_some_and(|id| reactor.cancel(id)));
+        reactor.call_later(Duration::from_millis(1), |reactor| reactor.stop());
+    });
+    own.set(Some(timer));
+    event_loop.run().unwrap();
+}

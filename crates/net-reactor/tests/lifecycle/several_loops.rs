@@ -261,3 +261,26 @@ fn two_servers_do_not_share_a_port_by_mistake() {
     let third = Server::new(|_: &Peer| echo()).listener(shared).listen(address);
     assert!(third.is_ok(), "{third:?}");
 }
+
+#[test]
+fn a_hard_stop_of_one_loop_is_as_hard_for_the_others() {
+    let (open, opened) = mpsc::channel();
+    let server = Running::start(move || {
+        let factory = move |_: &Peer| {
+            let open = open.clone();
+            // These handlers stay, so a graceful stop would wait for the loop's whole patience.
+            Script::new().on_open(move |_| Ok(open.send(())?)).on_stop(|_| Ok(()))
+        };
+        let server = Server::new(factory).loops(2).balance(Balance::LeastLoaded);
+        let config = net_reactor::LoopConfig::default().drain(100 * PATIENCE);
+        server.loop_config(config).listen("127.0.0.1:0")
+    });
+    let peers = connect_all(&server, 8);
+    for _ in 0..8 {
+        wait_for(&opened, "a connection");
+    }
+    server.handle.loops()[1].stop();
+    server.handle.loops()[1].stop_now();
+    assert_eq!(server.wait().aborted, 8);
+    drop(peers);
+}

@@ -90,7 +90,7 @@ impl Reactor<'_> {
     /// Exactly one of [`on_open`](Protocol::on_open) and
     /// [`on_connect_failed`](Protocol::on_connect_failed) is called, never from within this call.
     /// Names are resolved without blocking the loop; their addresses are tried one after the
-    /// other. Closing the connection by its id cancels the attempt, and so does a stop of the
+    /// other, within the one deadline: an address that never answers uses it up. Closing the connection by its id cancels the attempt, and so does a stop of the
     /// loop, also when it has begun already.
     ///
     /// # Errors

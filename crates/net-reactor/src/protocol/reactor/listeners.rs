@@ -75,17 +75,12 @@ impl Reactor<'_> {
     }
 
     fn put_acceptor(&mut self, key: Key, factory: Factory) {
-        let server = ServerHandle::new([self.handle()]);
-        self.core.acceptors.put(key, Acceptor { factory, server, spread: Vec::new() });
+        self.core.acceptors.put(key, Acceptor { factory, spread: Vec::new() });
     }
 
-    /// Tells the listeners of this loop which loops they serve together with.
+    /// Tells this loop which loops it serves together with.
     pub(crate) fn set_server(&mut self, server: &ServerHandle) {
-        for key in self.core.net.listener_keys() {
-            if let Some(acceptor) = self.core.acceptors.get_mut(key) {
-                acceptor.server = server.clone();
-            }
-        }
+        self.core.server = Some(server.clone());
     }
 
     /// Lets another loop take over a share of a listener's peers.

@@ -37,7 +37,10 @@ impl Resolver {
             waker.wake();
         });
         if self.workers.submit(job).is_err() {
-            let outcome = Err(io::Error::other("too many names are being resolved"));
+            let outcome = Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "too many names are being resolved",
+            ));
             self.lock().push_back(Resolution { query, outcome });
             self.waker.wake();
         }
