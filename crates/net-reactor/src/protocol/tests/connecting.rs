@@ -1,10 +1,13 @@
 //! Connecting: exactly one outcome, at its time.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
 use super::rig::{Rig, ms, secs};
 use super::teller::Teller;
 use crate::net::{ConnConfig, ConnectOptions};
+use crate::protocol::{Conn, Flow, Input, Message, Protocol};
 use crate::sys::memory::NoHost;
 
 /// Two loops, of which the second listens on port 7000, and a tick each second on the first.
@@ -234,4 +237,32 @@ fn a_failed_attempt_may_start_the_next_one() {
     rig.settle();
     let lines = rig.log.take();
     assert!(lines[0].starts_with("0ns first failed") && lines.contains(&"0ns conn open".into()));
+}
+
+#[test]
+fn no_more_than_1024_messages_wait_for_a_connection_to_open() {
+    struct Counts(Rc<Cell<usize>>);
+    impl Protocol for Counts {
+        fn on_data(&mut self, _: &mut Conn<'_>, _: &mut Input<'_>) -> Flow {
+            Ok(())
+        }
+
+        fn on_message(&mut self, _: &mut Conn<'_>, _: Message) -> Flow {
+            self.0.set(self.0.get() + 1);
+            Ok(())
+        }
+    }
+    let mut rig = Rig::pair();
+    rig.world.latency(ms(50));
+    let log = rig.log.clone();
+    rig.listen(1, ConnConfig::default(), move || Teller::new(&log, "peer"));
+    let told = Rc::new(Cell::new(0));
+    let conn = rig.connect(0, "10.0.0.2:7000", Counts(Rc::clone(&told)));
+    for _ in 0..1500 {
+        rig.reactor(0).message(conn, ()).unwrap();
+    }
+    rig.settle();
+    assert_eq!(told.get(), 0, "the connection is not open yet");
+    rig.advance(secs(1));
+    assert_eq!(told.get(), 1024);
 }
