@@ -8,6 +8,11 @@ use super::Key;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct LoopId(pub(crate) u32);
 
+impl LoopId {
+    /// Numbers from here on are of simulated loops, each simulation counting its own.
+    pub(crate) const SIMULATED_MIN: u32 = 1 << 31;
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*

@@ -25,7 +25,7 @@ pub(crate) use readiness::Readiness;
 
 use crate::base::{Instant, Key, OutQueue};
 use crate::sys::{
-    CloseHow, Job, ListenOptions, Resolution, SocketOption, StreamAddresses, Token, Wake,
+    CloseHow, Job, ListenOptions, Resolution, SocketOption, StreamAddresses, Token, Wake, Wire,
 };
 
 /// The most bytes that one connection is read for in one turn.
@@ -146,6 +146,11 @@ pub(crate) trait Ops {
 
     fn local_address(&self, slot: Key) -> io::Result<SocketAddr>;
 
+    /// Returns what the simulator knows both ends of a connection by; `None` on a real kernel.
+    fn wire(&self, _slot: Key) -> Option<Wire> {
+        None
+    }
+
     /// Closes the socket and forgets the slot: no event names it afterwards.
     fn close(&mut self, slot: Key, how: CloseHow);
 
@@ -161,6 +166,9 @@ pub(crate) trait Engine: Ops + 'static {
 
     /// Sleeps until there is something to do, a wake-up, or the timeout.
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Whether the next turn has something to do even if the kernel reports nothing.
+    fn has_backlog(&self) -> bool;
 
     /// Takes the next event of this turn; `None` ends it.
     ///

@@ -12,7 +12,7 @@ use super::{
     ACCEPTS_PER_TURN, Engine, Event, Flushed, Handover, Ops, ReadMode, SEND_BYTES_PER_FLUSH,
 };
 use crate::base::{Instant, Key, OutQueue, SideTable};
-use crate::sys::{CloseHow, Job, Kind, ListenOptions, SocketOption, Sys, Token, Wake};
+use crate::sys::{CloseHow, Job, Kind, ListenOptions, SocketOption, Sys, Token, Wake, Wire};
 
 /// How many slices one send call may name. The kernel's own limit is 1024 (`IOV_MAX`).
 const SLICES_PER_SEND: usize = 64;
@@ -128,6 +128,10 @@ impl<S: Sys> Engine for Readiness<S> {
         self.turn_share = self.ready.len();
         self.may_be_resolved = true;
         result
+    }
+
+    fn has_backlog(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     fn next(&mut self) -> Option<Event<S::Stream, HotBuffer>> {
@@ -313,6 +317,10 @@ impl<S: Sys> Ops for Readiness<S> {
             Some(entry) => self.sys.local_address(&entry.stream),
             None => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+
+    fn wire(&self, slot: Key) -> Option<Wire> {
+        self.sys.wire(&self.streams.get(slot)?.stream)
     }
 
     fn close(&mut self, slot: Key, how: CloseHow) {

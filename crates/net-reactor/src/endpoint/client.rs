@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use super::Error;
+use super::{Error, Place, Threads};
 use crate::base::ConnId;
 use crate::net::{CloseReason, ConnectError, ConnectOptions, Pressure, Target, TargetError};
 use crate::protocol::{
@@ -114,15 +114,24 @@ where
     ///
     /// [`Error::Target`] when the text is no target, [`Error::Loop`] when no loop can be made, [`Error::Signals`] when no signal handler can. What
     /// happens to the connections shows in [`RunningClient::run`].
-    pub fn connect<T>(mut self, target: T) -> Result<RunningClient, Error>
+    pub fn connect<T>(self, target: T) -> Result<RunningClient, Error>
     where
         T: TryInto<Target>,
         TargetError: From<T::Error>,
     {
         let target = target.try_into().map_err(TargetError::from)?;
-        let mut event_loop = EventLoop::with_config(self.loop_config.clone())?;
+        self.connect_in(&mut Threads, &target)
+    }
+
+    /// Opens the connections on a loop that `place` makes.
+    pub(crate) fn connect_in(
+        mut self,
+        place: &mut impl Place,
+        target: &Target,
+    ) -> Result<RunningClient, Error> {
+        let mut event_loop = place.first_loop(self.loop_config.clone())?;
         if self.stop_on_signals {
-            event_loop.stop_on_signals().map_err(Error::Signals)?;
+            place.stop_on_signals(&mut event_loop).map_err(Error::Signals)?;
         }
         let roster = Rc::new(Roster {
             live: Cell::new(self.connections),
@@ -184,6 +193,13 @@ impl RunningClient {
     #[must_use]
     pub fn stats(&self) -> LoopStats {
         self.event_loop.stats()
+    }
+
+    /// Takes the client apart: its loop, and what tells the first failure once that has stopped.
+    #[cfg(feature = "sim")]
+    pub(crate) fn into_parts(self) -> (EventLoop, impl FnOnce() -> Option<ConnectError>) {
+        let Self { event_loop, roster } = self;
+        (event_loop, move || roster.first_error.take())
     }
 
     /// Runs until every connection has ended, or the loop is stopped.

@@ -7,6 +7,7 @@ mod client;
 mod closure;
 mod error;
 mod loop_thread;
+mod place;
 mod server;
 
 pub use self::bound_server::{BoundServer, RunningServer};
@@ -14,4 +15,8 @@ pub use self::client::{Client, RunningClient};
 pub use self::closure::OnData;
 pub use self::error::Error;
 pub use self::loop_thread::LoopThread;
+pub(crate) use self::place::Place;
+use self::place::Threads;
+#[cfg(feature = "sim")]
+pub(crate) use self::server::Bound;
 pub use self::server::{Balance, Server};

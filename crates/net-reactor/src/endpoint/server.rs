@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
 
-use super::{BoundServer, Error, LoopThread, OnData, RunningServer};
+use super::{BoundServer, Error, LoopThread, OnData, Place, RunningServer, Threads};
 use crate::base::ListenerId;
 use crate::net::{ConnConfig, ListenError};
 use crate::protocol::{
@@ -221,14 +221,26 @@ where
     /// As for [`listen`](Self::listen).
     pub fn adopt(mut self, socket: TcpListener) -> Result<BoundServer, Error> {
         self.balance = Balance::LeastLoaded;
-        self.bind(|reactor, _options, config| Ok(reactor.adopt_listener(socket, config.clone())?))
+        let bound = self.bind(&mut Threads, |reactor, _options, config| {
+            Ok(reactor.adopt_listener(socket, config.clone())?)
+        })?;
+        Ok(bound.into())
     }
 
     fn bind_first(self, addresses: &[SocketAddr]) -> Result<BoundServer, Error> {
+        Ok(self.bind_in(&mut Threads, addresses)?.into())
+    }
+
+    /// Binds the first address that can be bound, on loops that `place` makes.
+    pub(crate) fn bind_in<L: Place>(
+        self,
+        place: &mut L,
+        addresses: &[SocketAddr],
+    ) -> Result<Bound<L::Loop>, Error> {
         // Whoever asked for a shared port gets one, also with other servers; otherwise only the
         // loops of this server are to share it.
         let alone = !self.listen_options.reuse_port;
-        self.bind(|reactor, options, config| {
+        self.bind(place, |reactor, options, config| {
             listen_first(addresses, |address| {
                 if alone {
                     listen_alone(reactor, address, options, config)
@@ -240,13 +252,14 @@ where
     }
 
     /// Makes the loops around a listener that `open` makes on the first one.
-    fn bind(
+    fn bind<L: Place>(
         self,
+        place: &mut L,
         open: impl FnOnce(&mut Reactor<'_>, &ListenOptions, &ConnConfig) -> Result<ListenerId, Error>,
-    ) -> Result<BoundServer, Error> {
-        let mut event_loop = EventLoop::with_config(self.loop_config.clone())?;
+    ) -> Result<Bound<L::Loop>, Error> {
+        let mut event_loop = place.first_loop(self.loop_config.clone())?;
         if self.stop_on_signals {
-            event_loop.stop_on_signals().map_err(Error::Signals)?;
+            place.stop_on_signals(&mut event_loop).map_err(Error::Signals)?;
         }
         let shares_port = self.loops > 1 && self.balance == Balance::ReusePort;
         let options = if shares_port {
@@ -265,16 +278,18 @@ where
             .listener_address(listener)
             .ok_or_else(|| bad_address("the listener is gone", io::ErrorKind::NotFound.into()))?;
         let more = MoreLoops { options, conn_config: self.conn_config, address };
-        let mut threads = Vec::new();
+        let mut others = Vec::new();
         for (number, seed) in seeds.into_iter().enumerate() {
             let name = format!("net-reactor-{}", number + 1);
             let config = self.loop_config.clone();
-            threads.push(match self.balance {
-                Balance::ReusePort => more.sharing_port(&name, config, seed)?,
-                Balance::LeastLoaded => more.fed_by(&mut reactor, listener, &name, config, seed)?,
+            others.push(match self.balance {
+                Balance::ReusePort => more.sharing_port(place, &name, config, seed)?,
+                Balance::LeastLoaded => {
+                    more.fed_by(place, &mut reactor, listener, &name, config, seed)?
+                }
             });
         }
-        Ok(BoundServer { event_loop, listener, address, threads })
+        Ok(Bound { event_loop, listener, address, others })
     }
 
     /// Listens on a loop that exists already.
@@ -361,6 +376,21 @@ fn listen_alone(
     reactor.listen_socket(address, options, config.clone())
 }
 
+/// The loops of a server, set up but not running.
+pub(crate) struct Bound<L> {
+    pub(crate) event_loop: EventLoop,
+    pub(crate) listener: ListenerId,
+    pub(crate) address: SocketAddr,
+    pub(crate) others: Vec<L>,
+}
+
+impl From<Bound<LoopThread>> for BoundServer {
+    fn from(bound: Bound<LoopThread>) -> Self {
+        let Bound { event_loop, listener, address, others: threads } = bound;
+        Self { event_loop, listener, address, threads }
+    }
+}
+
 /// What the loops after the first one need.
 struct MoreLoops {
     options: ListenOptions,
@@ -369,35 +399,36 @@ struct MoreLoops {
 }
 
 impl MoreLoops {
-    fn sharing_port(
+    fn sharing_port<L: Place>(
         &self,
+        place: &mut L,
         name: &str,
         config: LoopConfig,
         seed: FactorySeed,
-    ) -> Result<LoopThread, Error> {
+    ) -> Result<L::Loop, Error> {
         let (options, conn_config) = (self.options.clone(), self.conn_config.clone());
         let address = self.address;
-        let (thread, ()) = LoopThread::prepare(name, config, move |event_loop| {
+        let (made, _handle, ()) = place.another_loop(name, config, move |event_loop| {
             event_loop.reactor().listen_boxed(address, &options, conn_config, seed())?;
             Ok(())
         })?;
-        Ok(thread)
+        Ok(made)
     }
 
-    fn fed_by(
+    fn fed_by<L: Place>(
         &self,
+        place: &mut L,
         reactor: &mut Reactor<'_>,
         listener: ListenerId,
         name: &str,
         config: LoopConfig,
         seed: FactorySeed,
-    ) -> Result<LoopThread, Error> {
+    ) -> Result<L::Loop, Error> {
         let (address, conn_config) = (self.address, self.conn_config.clone());
-        let (thread, fed) = LoopThread::prepare(name, config, move |event_loop| {
+        let (made, owner, fed) = place.another_loop(name, config, move |event_loop| {
             Ok(event_loop.reactor().add_fed_listener(address, conn_config, seed()))
         })?;
-        let target = SpreadTo { owner: thread.handle().clone(), listener: fed };
-        reactor.spread_to(listener, target);
-        Ok(thread)
+        reactor.spread_to(listener, SpreadTo { owner, listener: fed });
+        Ok(made)
     }
 }

@@ -28,5 +28,5 @@ pub(crate) use inbox::{Inbox, InboxLimits, RefusedReason};
 pub(crate) use monitor::Monitor;
 pub(crate) use signals::SignalWatch;
 pub(crate) use timers::{TimerKey, Timers};
-pub(crate) use turn::{Stages, turn};
+pub(crate) use turn::{Stages, fall_asleep, wake_up};
 pub(crate) use wake::SleepState;

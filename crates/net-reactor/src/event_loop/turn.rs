@@ -1,4 +1,8 @@
 //! The turn: what a loop does between two sleeps, and in which order.
+//!
+//! ```text
+//!   fall asleep -> wait -> clock -> events -> timers -> tasks -> flush -> release
+//! ```
 
 use std::io;
 use std::time::Duration;
@@ -36,24 +40,29 @@ pub(crate) trait Stages {
     fn made_progress(&self) -> bool;
 }
 
-/// Runs one turn, which sleeps for at most `limit`.
+/// The first half of a turn: announces the sleep, and returns how long it may take, which is at
+/// most `limit`.
 ///
-/// ```text
-///   wait -> clock -> events -> timers -> tasks -> flush -> release
-/// ```
-///
-/// # Errors
-///
-/// What the kernel says about waiting; nothing else can fail.
-pub(crate) fn turn<S: Stages>(stages: &mut S, limit: Option<Duration>) -> io::Result<()> {
-    let mut timeout = match (stages.patience(), limit) {
+/// Between the halves other threads see a loop that sleeps. The simulator, in which nothing
+/// sleeps, lets time pass and other loops run there.
+pub(crate) fn fall_asleep<S: Stages>(stages: &S, limit: Option<Duration>) -> Option<Duration> {
+    let timeout = match (stages.patience(), limit) {
         (Some(patience), Some(limit)) => Some(patience.min(limit)),
         (patience, limit) => patience.or(limit),
     };
     // Only who blocks needs to be woken, and may not block when a post came in just before.
     if timeout != Some(Duration::ZERO) && !stages.sleep_state().begin_sleep() {
-        timeout = Some(Duration::ZERO);
+        return Some(Duration::ZERO);
     }
+    timeout
+}
+
+/// The second half of a turn: sleeps for at most `timeout`, then does what there is to do.
+///
+/// # Errors
+///
+/// What the kernel says about waiting; nothing else can fail.
+pub(crate) fn wake_up<S: Stages>(stages: &mut S, timeout: Option<Duration>) -> io::Result<()> {
     let waited = stages.wait(timeout);
     stages.sleep_state().end_sleep();
     if let Err(error) = waited {
@@ -117,14 +126,19 @@ mod tests {
         }
     }
 
+    fn turn(paper: &mut Paper) -> io::Result<()> {
+        let timeout = fall_asleep(paper, None);
+        wake_up(paper, timeout)
+    }
+
     #[test]
     fn a_loop_told_in_a_wait_that_failed_looks_before_it_sleeps_again() {
         let mut paper = Paper { fails: true, ..Paper::default() };
-        assert!(turn(&mut paper, None).is_err());
+        assert!(turn(&mut paper).is_err());
         assert_eq!(paper.looked, 0);
-        turn(&mut paper, None).unwrap();
+        turn(&mut paper).unwrap();
         assert_eq!((paper.looked, &paper.waits[..]), (1, &[None, Some(Duration::ZERO)][..]));
-        turn(&mut paper, None).unwrap();
+        turn(&mut paper).unwrap();
         assert_eq!(paper.waits[2], None);
     }
 }

@@ -16,6 +16,7 @@ mod input;
 mod output;
 mod staging;
 mod target;
+mod watch;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -28,6 +29,9 @@ pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
 pub(crate) use self::input::Received;
 use self::staging::Staging;
 pub use self::target::{Target, TargetError};
+#[cfg(feature = "sim")]
+pub(crate) use self::watch::Watch;
+pub(crate) use self::watch::{Callback, Watched};
 use crate::base::{Inbound, Instant, Key, OutQueue, Pool, Slab};
 use crate::driver::{Ops, ReadMode};
 use crate::event_loop::Timers;
@@ -99,6 +103,7 @@ pub(crate) struct Net {
     resting_listeners: usize,
     /// Whether the loop is on its way to stop: new attempts to connect are cancelled.
     pub(crate) stopping: bool,
+    pub(crate) watched: Watched,
     /// Attempts to connect that failed within the call that started them.
     stillborn: Vec<(Key, ConnectError)>,
 }
@@ -119,6 +124,7 @@ impl Net {
             descriptor_freed: false,
             resting_listeners: 0,
             stopping: false,
+            watched: Watched::default(),
             stillborn: Vec::new(),
         }
     }

@@ -19,6 +19,19 @@ impl Net {
         bytes: &[u8],
         ops: &mut O,
     ) -> Result<(), Closed> {
+        let written = self.write_copy(key, bytes, ops);
+        if written.is_ok() {
+            self.tell_written(key, bytes);
+        }
+        written
+    }
+
+    fn write_copy<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        bytes: &[u8],
+        ops: &mut O,
+    ) -> Result<(), Closed> {
         let conn = self.conns.get_mut(key).ok_or(Closed)?;
         // The common case: an open connection to which nothing clings, and a small write.
         if conn.phase == Phase::Open && conn.out.is_none() && !conn.fin_wanted {
@@ -49,7 +62,23 @@ impl Net {
         if bytes.len() < SHARE_BYTES_MIN {
             return self.write(key, &bytes, ops);
         }
-        self.queue(key, bytes.len(), ops, |out| out.push_shared(bytes))
+        if !self.watched.is_present() {
+            return self.queue(key, bytes.len(), ops, |out| out.push_shared(bytes));
+        }
+        let copy = bytes.clone();
+        self.queue(key, bytes.len(), ops, |out| out.push_shared(bytes))?;
+        self.tell_written(key, &copy);
+        Ok(())
+    }
+
+    /// Tells the watch, if there is one, of a write that was accepted.
+    fn tell_written(&mut self, key: Key, bytes: &[u8]) {
+        if self.watched.is_present()
+            && let Some(conn) = self.conns.get(key)
+        {
+            let (queued, limit) = (conn.queued_bytes(), conn.config.output_bytes_max);
+            self.watched.wrote(key, bytes, queued, limit);
+        }
     }
 
     /// Sends a large write now, behind what is staged, from where both lie.

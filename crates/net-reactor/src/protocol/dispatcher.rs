@@ -8,7 +8,7 @@ use super::task::panic_message;
 use super::{Conn, Eof, Flow, Input, Message, Peer, Protocol, Reactor, Tag};
 use crate::base::{Inbound, Key, ScanMark};
 use crate::driver::{Engine, Event, Lease};
-use crate::net::{CloseReason, ConnectError, Due, Notice, Phase, Received};
+use crate::net::{Callback, CloseReason, ConnectError, Due, Notice, Phase, Received};
 use crate::sys::CloseHow;
 
 /// How many messages wait for one connection to be opened; more are dropped.
@@ -107,8 +107,10 @@ impl<E: Engine> Dispatcher<E> {
     /// Returns how many bytes were left, and how far they were searched.
     fn call_on_data(&mut self, key: Key, bytes: &[u8], mark: ScanMark) -> (usize, ScanMark) {
         let mut input = Input::new(bytes, mark);
-        self.call(key, |handler, conn| handler.on_data(conn, &mut input));
-        (input.len(), input.mark())
+        self.call(key, Callback::Data, |handler, conn| handler.on_data(conn, &mut input));
+        let (left, mark) = (input.len(), input.mark());
+        self.core.net.watched.consumed(key, &bytes[..bytes.len() - left], left);
+        (left, mark)
     }
 
     /// Delivers what a pause held back: unconsumed input, then the peer's end.
@@ -133,10 +135,12 @@ impl<E: Engine> Dispatcher<E> {
         let bytes = waiting.as_ref().map_or(&[][..], |waiting| waiting.unread());
         let mut input = Input::new(bytes, ScanMark::default());
         let mut decision = Eof::Close;
-        let done = self.call(key, |handler, conn| {
+        let done = self.call(key, Callback::Eof, |handler, conn| {
             decision = handler.on_eof(conn, &mut input)?;
             Ok(())
         });
+        let left = input.len();
+        self.core.net.watched.consumed(key, &bytes[..bytes.len() - left], left);
         if let Some(waiting) = waiting {
             self.core.net.give_input(waiting);
         }
@@ -159,7 +163,9 @@ impl<E: Engine> Dispatcher<E> {
                     self.on_opened(key);
                 }
                 Notice::Pressure(key, pressure) => {
-                    self.call(key, |handler, conn| handler.on_pressure(conn, pressure));
+                    self.call(key, Callback::Pressure, |handler, conn| {
+                        handler.on_pressure(conn, pressure)
+                    });
                 }
                 Notice::InputWaits(key) => {
                     // In the next turn: a handler that pauses and resumes in every call would
@@ -176,7 +182,9 @@ impl<E: Engine> Dispatcher<E> {
         if let Some(conn) = self.core.net.conn(key) {
             tracing::debug!(id = %self.core.conn_id(key), peer = %conn.peer.get(), "opened");
         }
-        self.call(key, |handler, conn| handler.on_open(conn));
+        let Self { engine, core, .. } = self;
+        core.net.watched.opened(key, || engine.wire(key));
+        self.call(key, Callback::Open, |handler, conn| handler.on_open(conn));
         for message in self.core.early.take(key).unwrap_or_default() {
             self.deliver_message(key, message);
         }
@@ -186,7 +194,9 @@ impl<E: Engine> Dispatcher<E> {
     pub(super) fn deliver_message(&mut self, key: Key, message: Message) {
         match self.core.net.conn(key).map(|conn| conn.phase) {
             Some(Phase::Open) => {
-                self.call(key, |handler, conn| handler.on_message(conn, message));
+                self.call(key, Callback::Message, |handler, conn| {
+                    handler.on_message(conn, message)
+                });
             }
             Some(Phase::Connecting) => {
                 let mut early = self.core.early.take(key).unwrap_or_default();
@@ -212,7 +222,10 @@ impl<E: Engine> Dispatcher<E> {
         self.core.net.release(key);
         self.run(|_| drop(early));
         if let Some(mut handler) = handler {
-            self.run(|reactor| handler.on_connect_failed(reactor, error));
+            self.core.net.watched.connect_failed(key, &error);
+            self.run_as(Callback::ConnectFailed, Some(key), |reactor| {
+                handler.on_connect_failed(reactor, error);
+            });
             self.run(|_| drop(handler));
         }
     }
@@ -228,13 +241,18 @@ impl<E: Engine> Dispatcher<E> {
             reason => tracing::info!(%id, %reason, "closed"),
         }
         if let Some(mut handler) = self.core.handlers.take(key) {
+            self.core.net.watched.closed(key, &reason);
+            self.core.net.watched.entered(Some(key), Callback::Close);
             let mut conn = Conn::new(key, &mut self.core, &mut self.engine);
             // One after the other: a second panic while the first unwinds would end the process.
             let told = catch_unwind(AssertUnwindSafe(|| handler.on_close(&mut conn, reason)));
             let dropped = catch_unwind(AssertUnwindSafe(|| drop(handler)));
             for panic in [told, dropped].into_iter().filter_map(Result::err) {
-                tracing::error!(%id, message = panic_message(&*panic), "on_close panicked");
+                let message = panic_message(&*panic);
+                tracing::error!(%id, message, "on_close panicked");
+                self.core.net.watched.left(Some(&message));
             }
+            self.core.net.watched.left(None);
             self.core.uncount_connection();
         }
         self.core.net.release(key);
@@ -307,7 +325,9 @@ impl<E: Engine> Dispatcher<E> {
         match due {
             Due::Tag { conn, tag } => {
                 if core.net.take_due_tag(conn, tag) {
-                    self.call(conn, |handler, conn| handler.on_timer(conn, Tag(tag)));
+                    self.call(conn, Callback::Timer, |handler, conn| {
+                        handler.on_timer(conn, Tag(tag))
+                    });
                 }
             }
             Due::Linger(key) => core.net.on_linger_deadline(key, engine),
@@ -342,15 +362,22 @@ impl<E: Engine> Dispatcher<E> {
     pub(super) fn call(
         &mut self,
         key: Key,
-        callback: impl FnOnce(&mut dyn Protocol, &mut Conn<'_>) -> Flow,
+        callback: Callback,
+        call: impl FnOnce(&mut dyn Protocol, &mut Conn<'_>) -> Flow,
     ) -> bool {
         if self.core.net.conn(key).is_none_or(|conn| conn.phase != Phase::Open) {
             return false;
         }
         let Some(mut handler) = self.core.handlers.take(key) else { return false };
+        let sabotaged = self.core.net.watched.entered(Some(key), callback);
         let mut conn = Conn::new(key, &mut self.core, &mut self.engine);
-        let result = catch_unwind(AssertUnwindSafe(|| callback(&mut *handler, &mut conn)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            assert!(!sabotaged, "a panic of the simulation's making");
+            call(&mut *handler, &mut conn)
+        }));
         self.core.handlers.put(key, handler);
+        let panic = result.as_ref().err().map(|panic| panic_message(&**panic));
+        self.core.net.watched.left(panic.as_deref());
         let Self { engine, core, .. } = self;
         match result {
             Ok(Ok(())) => return true,
@@ -368,16 +395,23 @@ impl<E: Engine> Dispatcher<E> {
 
     /// Calls a function of the user; returns whether it came back without a panic.
     pub(super) fn run(&mut self, call: impl FnOnce(&mut Reactor<'_>)) -> bool {
+        self.run_as(Callback::Function, None, call)
+    }
+
+    fn run_as(
+        &mut self,
+        callback: Callback,
+        conn: Option<Key>,
+        call: impl FnOnce(&mut Reactor<'_>),
+    ) -> bool {
+        self.core.net.watched.entered(conn, callback);
         let mut reactor = Reactor { core: &mut self.core, ops: &mut self.engine };
-        match catch_unwind(AssertUnwindSafe(|| call(&mut reactor))) {
-            Ok(()) => true,
-            Err(panic) => {
-                tracing::error!(
-                    message = panic_message(&*panic),
-                    "a function on the loop panicked"
-                );
-                false
-            }
+        let result = catch_unwind(AssertUnwindSafe(|| call(&mut reactor)));
+        let panic = result.err().map(|panic| panic_message(&*panic));
+        self.core.net.watched.left(panic.as_deref());
+        if let Some(message) = &panic {
+            tracing::error!(message, "a function on the loop panicked");
         }
+        panic.is_none()
     }
 }

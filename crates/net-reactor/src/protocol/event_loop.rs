@@ -17,7 +17,9 @@ use super::stopping::{StopState, Stopped};
 use crate::base::Instant;
 use crate::base::LoopId;
 use crate::driver::{Engine, Ops, Readiness};
-use crate::event_loop::{InboxLimits, Monitor, SignalWatch, Stages, turn};
+use crate::event_loop::{InboxLimits, Monitor, SignalWatch, Stages, fall_asleep, wake_up};
+#[cfg(feature = "sim")]
+use crate::net::Watched;
 use crate::sys::Sys;
 use crate::sys::native::Native;
 
@@ -176,7 +178,15 @@ impl EventLoop {
         Readiness<S>: fmt::Debug,
     {
         static NEXT_ID: AtomicU32 = AtomicU32::new(0);
-        let id = LoopId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Self::numbered(LoopId(id % LoopId::SIMULATED_MIN), sys, config)
+    }
+
+    /// Makes a loop that has its number from whoever made its kernel.
+    pub(crate) fn numbered<S: Sys + fmt::Debug>(id: LoopId, sys: S, config: LoopConfig) -> Self
+    where
+        Readiness<S>: fmt::Debug,
+    {
         let engine = Readiness::new(sys);
         let shared = Arc::new(LoopShared::new(id, engine.waker(), config.inbox));
         let core = Core::new(engine.now(), shared, config.drain);
@@ -257,6 +267,30 @@ impl EventLoop {
     }
 }
 
+/// What a simulation does with a loop: it takes the turns apart and looks inside between them.
+#[cfg(feature = "sim")]
+impl EventLoop {
+    /// Lets a watch see everything that the loop calls, writes and reads.
+    pub(crate) fn watch(&mut self, watched: Watched) {
+        self.driven.watch(watched);
+    }
+
+    /// The first half of a turn; returns for how long the loop would sleep.
+    pub(crate) fn fall_asleep(&mut self) -> Option<Duration> {
+        self.driven.fall_asleep()
+    }
+
+    /// The second half of a turn, which must follow the first.
+    pub(crate) fn wake_up(
+        &mut self,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Stopped>, LoopError> {
+        let _in_loop = InLoop::enter(self.handle.shared.id);
+        self.driven.wake_up(timeout)?;
+        Ok(self.driven.take_stopped())
+    }
+}
+
 /// What the tests of a loop look at between two turns.
 #[cfg(test)]
 impl EventLoop {
@@ -284,6 +318,12 @@ const SLEEP_MIN: Duration = Duration::from_millis(1);
 /// A loop whose engine is forgotten.
 trait Driven: fmt::Debug {
     fn turn(&mut self, limit: Option<Duration>) -> Result<(), LoopError>;
+    #[cfg(feature = "sim")]
+    fn fall_asleep(&mut self) -> Option<Duration>;
+    #[cfg(feature = "sim")]
+    fn wake_up(&mut self, timeout: Option<Duration>) -> Result<(), LoopError>;
+    #[cfg(feature = "sim")]
+    fn watch(&mut self, watched: Watched);
     fn take_stopped(&mut self) -> Option<Stopped>;
     fn reactor(&mut self) -> Reactor<'_>;
     fn stats(&self) -> LoopStats;
@@ -299,19 +339,40 @@ struct Looper<E: Engine> {
     monitor: Monitor<crate::sys::Token>,
 }
 
-impl<E: Engine + fmt::Debug> Driven for Looper<E> {
-    fn turn(&mut self, limit: Option<Duration>) -> Result<(), LoopError> {
+impl<E: Engine> Looper<E> {
+    fn second_half(&mut self, timeout: Option<Duration>, in_haste: bool) -> Result<(), LoopError> {
         let before = self.dispatcher.core.net.now;
-        turn(&mut self.dispatcher, limit).map_err(|source| LoopError::Wait { source })?;
-        // Who asked for a turn without sleep gets one; it is the loop's own haste that is a fault.
-        let slept =
-            limit == Some(Duration::ZERO) || self.dispatcher.core.net.now - before >= SLEEP_MIN;
+        wake_up(&mut self.dispatcher, timeout).map_err(|source| LoopError::Wait { source })?;
+        let slept = in_haste || self.dispatcher.core.net.now - before >= SLEEP_MIN;
         let source = self.dispatcher.engine.last_report();
         let progress = self.dispatcher.made_progress();
         if let Some(spin) = self.monitor.turn_ended(progress, slept, source) {
             tracing::warn!(?spin, "the loop wakes up again and again and finds nothing to do");
         }
         Ok(())
+    }
+}
+
+impl<E: Engine + fmt::Debug> Driven for Looper<E> {
+    fn turn(&mut self, limit: Option<Duration>) -> Result<(), LoopError> {
+        let timeout = fall_asleep(&self.dispatcher, limit);
+        // Who asked for a turn without sleep gets one; it is the loop's own haste that is a fault.
+        self.second_half(timeout, limit == Some(Duration::ZERO))
+    }
+
+    #[cfg(feature = "sim")]
+    fn fall_asleep(&mut self) -> Option<Duration> {
+        fall_asleep(&self.dispatcher, None)
+    }
+
+    #[cfg(feature = "sim")]
+    fn wake_up(&mut self, timeout: Option<Duration>) -> Result<(), LoopError> {
+        self.second_half(timeout, false)
+    }
+
+    #[cfg(feature = "sim")]
+    fn watch(&mut self, watched: Watched) {
+        self.dispatcher.core.net.watched = watched;
     }
 
     fn take_stopped(&mut self) -> Option<Stopped> {

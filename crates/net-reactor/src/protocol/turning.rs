@@ -13,7 +13,7 @@ use super::{Conn, Task};
 use crate::base::Key;
 use crate::driver::{Engine, Handover};
 use crate::event_loop::{SleepState, Stages};
-use crate::net::{CloseReason, Due, Phase};
+use crate::net::{Callback, CloseReason, Due, Phase};
 
 /// The most tasks that one turn runs; more wait for the next, so that sockets and timers get
 /// their share under any flood of posts.
@@ -25,7 +25,7 @@ impl<E: Engine> Stages for Dispatcher<E> {
             (StopRequest::None, _) | (StopRequest::Graceful, StopState::Draining { .. }) => false,
             (StopRequest::Graceful | StopRequest::Now, _) => true,
         };
-        if stop_waits || self.core.has_work() {
+        if stop_waits || self.core.has_work() || self.engine.has_backlog() {
             return Some(Duration::ZERO);
         }
         if self.core.ran_posts && self.core.shared.inbox.linger_for_post() {
@@ -239,7 +239,7 @@ impl<E: Engine> Dispatcher<E> {
             Conn::new(key, &mut self.core, &mut self.engine).abort();
         }
         for (key, _) in open {
-            self.call(key, |handler, conn| handler.on_stop(conn));
+            self.call(key, Callback::Stop, |handler, conn| handler.on_stop(conn));
             self.follow_up();
         }
     }

@@ -54,6 +54,13 @@ pub(crate) enum CloseHow {
     Reset,
 }
 
+/// The two ends of a simulated connection, each with a number that is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wire {
+    pub(crate) own: u64,
+    pub(crate) peer: u64,
+}
+
 /// The answer to one [`Sys::resolve`].
 #[derive(Debug)]
 pub(crate) struct Resolution {
@@ -156,6 +163,11 @@ pub(crate) trait Sys: 'static {
     fn set_option(&mut self, stream: &Self::Stream, option: SocketOption) -> io::Result<()>;
 
     fn local_address(&self, stream: &Self::Stream) -> io::Result<SocketAddr>;
+
+    /// Returns both ends of an open connection, if this kernel knows them.
+    fn wire(&self, _stream: &Self::Stream) -> Option<Wire> {
+        None
+    }
 
     fn close(&mut self, stream: Self::Stream, how: CloseHow);
 
