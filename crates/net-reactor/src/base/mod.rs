@@ -7,7 +7,8 @@ mod id;
 mod inbound;
 mod outbound;
 mod pool;
-#[cfg(test)]
+#[cfg(any(test, feature = "sim"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "goes when the layer `sim` uses all of it"))]
 mod rng;
 mod side_table;
 mod slab;
@@ -19,7 +20,7 @@ pub use id::{ConnId, ListenerId, TimerId};
 pub(crate) use inbound::{Inbound, ScanMark};
 pub(crate) use outbound::{OutQueue, SHARE_BYTES_MIN};
 pub(crate) use pool::Pool;
-#[cfg(test)]
+#[cfg(any(test, feature = "sim"))]
 pub(crate) use rng::Rng;
 pub(crate) use side_table::SideTable;
 pub(crate) use slab::{Key, Slab};

@@ -2,14 +2,18 @@
 //!
 //! Everything the loop wants from the world passes through one trait, [`Sys`]: sockets, readiness,
 //! wake-up, the monotonic clock, name resolution, and threads for blocking work. It is written
-//! twice: [`native`] over `mio` and `socket2`, and, for tests, `memory` as a kernel in plain memory
-//! with a manual clock. Code above this layer cannot tell which one it runs on.
+//! twice: [`native`] over `mio` and `socket2`, and, for tests and simulation, `memory` as a kernel
+//! in plain memory with a manual clock. Code above this layer cannot tell which one it runs on.
 //!
 //! This layer knows descriptors and readiness. It does not know what a connection is.
 
 #[cfg(test)]
 mod conformance;
-#[cfg(test)]
+#[cfg(any(test, feature = "sim"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, unused_imports, reason = "goes when the layer `sim` uses all of it")
+)]
 pub(crate) mod memory;
 pub(crate) mod native;
 mod options;
