@@ -8,6 +8,8 @@ mod event_loop;
 mod net;
 pub mod prelude;
 mod protocol;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod sys;
 
 #[cfg(feature = "_bench")]

@@ -28,6 +28,12 @@ impl<T> SideTable<T> {
         self.entries[index] = Some((key.generation, value));
     }
 
+    /// Returns how many values there are, by counting them.
+    #[cfg(feature = "sim")]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.iter().flatten().count()
+    }
+
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
         match self.entries.get(key.index as usize) {
             Some(Some((generation, value))) if *generation == key.generation => Some(value),

@@ -40,6 +40,19 @@ pub(crate) struct Core {
     pub(crate) drain: Duration,
 }
 
+/// What a loop that has stopped should not have any more.
+#[cfg(feature = "sim")]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Leftovers {
+    connections: usize,
+    listeners: usize,
+    /// Timers beside those of functions that the user set.
+    timers: usize,
+    handlers: usize,
+    /// What the loop counts as its connections for those who spread peers.
+    counted: usize,
+}
+
 /// Who serves the peers of a listener.
 pub(crate) struct Acceptor {
     pub(crate) factory: Factory,
@@ -119,6 +132,17 @@ impl Core {
 
     pub(crate) fn listener_id(&self, key: Key) -> ListenerId {
         ListenerId { loop_id: self.loop_id(), key }
+    }
+
+    #[cfg(feature = "sim")]
+    pub(crate) fn leftovers(&self) -> Leftovers {
+        Leftovers {
+            connections: self.net.conns_len(),
+            listeners: self.net.listener_keys().len(),
+            timers: self.net.timers.len() - self.calls.len(),
+            handlers: self.handlers.len(),
+            counted: self.shared.connections.load(std::sync::atomic::Ordering::Relaxed),
+        }
     }
 
     /// Whether something is to be done without waiting for an event.

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use super::Reactor;
 use super::core::Core;
+#[cfg(feature = "sim")]
+use super::core::Leftovers;
 use super::dispatcher::Dispatcher;
 use super::handle::LoopHandle;
 use super::loop_shared::{InLoop, LoopShared, StopRequest};
@@ -117,6 +119,28 @@ pub struct LoopStats {
     pub bytes_out: u64,
     /// Timers that are set.
     pub timers: usize,
+}
+
+#[cfg(feature = "sim")]
+impl LoopStats {
+    /// Adds the counters of another loop.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            turns: self.turns + other.turns,
+            idle_turns: self.idle_turns + other.idle_turns,
+            spins: self.spins + other.spins,
+            stale_events: self.stale_events + other.stale_events,
+            connections: self.connections + other.connections,
+            accepted: self.accepted + other.accepted,
+            connected: self.connected + other.connected,
+            closed: self.closed + other.closed,
+            accept_errors: self.accept_errors + other.accept_errors,
+            turned_away: self.turned_away + other.turned_away,
+            bytes_in: self.bytes_in + other.bytes_in,
+            bytes_out: self.bytes_out + other.bytes_out,
+            timers: self.timers + other.timers,
+        }
+    }
 }
 
 /// The kernel refused what a loop needs.
@@ -275,6 +299,15 @@ impl EventLoop {
         self.driven.watch(watched);
     }
 
+    pub(crate) fn id(&self) -> LoopId {
+        self.handle.shared.id
+    }
+
+    /// Returns what is left in a loop that has stopped, apart from what its user keeps there.
+    pub(crate) fn leftovers(&self) -> Leftovers {
+        self.driven.leftovers()
+    }
+
     /// The first half of a turn; returns for how long the loop would sleep.
     pub(crate) fn fall_asleep(&mut self) -> Option<Duration> {
         self.driven.fall_asleep()
@@ -324,6 +357,8 @@ trait Driven: fmt::Debug {
     fn wake_up(&mut self, timeout: Option<Duration>) -> Result<(), LoopError>;
     #[cfg(feature = "sim")]
     fn watch(&mut self, watched: Watched);
+    #[cfg(feature = "sim")]
+    fn leftovers(&self) -> Leftovers;
     fn take_stopped(&mut self) -> Option<Stopped>;
     fn reactor(&mut self) -> Reactor<'_>;
     fn stats(&self) -> LoopStats;
@@ -373,6 +408,11 @@ impl<E: Engine + fmt::Debug> Driven for Looper<E> {
     #[cfg(feature = "sim")]
     fn watch(&mut self, watched: Watched) {
         self.dispatcher.core.net.watched = watched;
+    }
+
+    #[cfg(feature = "sim")]
+    fn leftovers(&self) -> Leftovers {
+        self.dispatcher.core.leftovers()
     }
 
     fn take_stopped(&mut self) -> Option<Stopped> {

@@ -29,6 +29,8 @@ mod turning;
 pub use self::callbacks::{Eof, Message, Protocol, Tag};
 pub use self::calls::Tick;
 pub use self::conn::Conn;
+#[cfg(feature = "sim")]
+pub(crate) use self::core::Leftovers;
 pub(crate) use self::core::SpreadTo;
 pub use self::event_loop::{EventLoop, LoopConfig, LoopError, LoopStats};
 pub use self::failure::{Failure, Flow};

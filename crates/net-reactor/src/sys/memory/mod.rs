@@ -12,6 +12,7 @@ mod listeners;
 mod machine;
 mod network;
 mod pipe;
+mod scheduling;
 mod socket;
 mod streams;
 mod world;
@@ -74,6 +75,11 @@ impl Memory {
     pub(crate) fn host(&self) -> Host {
         let index = self.world.state().kernels[self.kernel].machine;
         Host { world: self.world.clone(), index }
+    }
+
+    /// Returns the number of this kernel in its world.
+    pub(crate) fn number(&self) -> usize {
+        self.kernel
     }
 
     /// Whether a wake-up came that no wait has seen yet.
