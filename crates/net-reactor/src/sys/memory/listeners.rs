@@ -18,7 +18,7 @@ pub(super) struct Listening {
     address: SocketAddr,
     options: ListenOptions,
     /// Connections that wait to be accepted, oldest first.
-    pending: VecDeque<Key>,
+    pub(super) pending: VecDeque<Key>,
     pub(super) edges: Edges,
 }
 
@@ -224,7 +224,7 @@ impl State {
     }
 
     /// Lets the next wait of a listener's loop report it.
-    fn note_listener(&mut self, listener: Key) {
+    pub(super) fn note_listener(&mut self, listener: Key) {
         let Some(listening) = self.listeners.get_mut(listener) else { return };
         listening.edges.pending.merge(Flags::READABLE);
         if !std::mem::replace(&mut listening.edges.queued, true) {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::World;
+use super::readiness::Held;
+use super::trace::Lane;
 use crate::base::Key;
 use crate::sys::{Job, Resolution, Wake};
 
@@ -199,11 +201,12 @@ pub(super) struct Kernel {
     pub(super) alarm: Arc<Alarm>,
     /// Whether the reserve descriptor is held.
     pub(super) reserve: bool,
+    pub(super) held: Held,
 }
 
 impl Kernel {
     /// Makes the kernel's side of a loop.
-    pub(super) fn new(machine: usize, reserve: bool) -> Self {
+    pub(super) fn new(machine: usize, reserve: bool, lane: Lane) -> Self {
         Self {
             machine,
             ready: VecDeque::new(),
@@ -212,15 +215,16 @@ impl Kernel {
             jobs: VecDeque::new(),
             alarm: Arc::default(),
             reserve,
+            held: Held::new(lane),
         }
     }
 
-    /// Whether a wait would bring nothing.
+    /// Whether a wait would bring nothing, wake-ups that nobody has noticed aside.
     pub(super) fn is_quiet(&self) -> bool {
         self.ready.is_empty()
             && self.arrived.is_empty()
             && self.jobs.is_empty()
-            && !self.alarm.is_set()
+            && self.held.is_quiet()
     }
 }
 
@@ -229,15 +233,10 @@ impl Kernel {
 pub(super) struct Alarm(AtomicBool);
 
 impl Alarm {
-    /// Whether a wake-up came that no wait has seen.
-    pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    /// Forgets the wake-up.
-    pub(super) fn clear(&self) {
+    /// Forgets the wake-up; returns whether there was one.
+    pub(super) fn take(&self) -> bool {
         // Acquires as well: what the waker did before is visible to the loop after its wait.
-        self.0.swap(false, Ordering::AcqRel);
+        self.0.swap(false, Ordering::AcqRel)
     }
 }
 

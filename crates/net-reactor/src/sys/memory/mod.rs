@@ -8,13 +8,20 @@
 //! The bytes go through real buffers with real limits, and the model follows Linux where systems
 //! differ: what a reset leaves readable, which call learns of an error, when a close is a reset.
 
+mod chance;
+mod fault;
+mod inject;
+mod jobs;
 mod listeners;
 mod machine;
+mod names;
 mod network;
 mod pipe;
+mod readiness;
 mod scheduling;
 mod socket;
 mod streams;
+mod trace;
 mod world;
 
 #[cfg(test)]
@@ -22,27 +29,22 @@ mod tests;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::chance::stream;
+pub(crate) use self::fault::{Fault, FaultRates, UnknownFault};
 pub(crate) use self::machine::{Call, Host};
+pub(crate) use self::trace::TraceText;
 pub(crate) use self::world::{NoHost, World};
 
-use self::machine::Named;
-use self::socket::{Flags, Holder};
+use self::trace::{Outcome, hash_address, hash_bytes};
 use self::world::State;
 use super::{
     CloseHow, Job, ListenOptions, Readiness, Resolution, SocketOption, StreamAddresses, Sys, Token,
     Wake,
 };
 use crate::base::{Instant, Key};
-
-/// How many readiness reports one wait takes from the kernel.
-const EVENTS_PER_WAIT_MAX: usize = 1024;
-
-/// How many jobs may wait for the next wait.
-const JOBS_MAX: usize = 1024;
 
 /// The kernel of one loop.
 ///
@@ -84,16 +86,24 @@ impl Memory {
 
     /// Whether a wake-up came that no wait has seen yet.
     pub(crate) fn was_woken(&self) -> bool {
-        self.world.state().kernels[self.kernel].alarm.is_set()
+        let mut state = self.world.state();
+        state.notice_wake(self.kernel);
+        state.is_woken(self.kernel)
     }
 
-    /// Runs the offloaded jobs; the world is not borrowed while they run.
-    fn run_jobs(&self) {
-        let jobs = std::mem::take(&mut self.world.state().kernels[self.kernel].jobs);
-        for job in jobs {
-            // A worker thread survives a panic, and so does whoever stands in for one.
-            let _ = panic::catch_unwind(AssertUnwindSafe(job));
-        }
+    /// Makes a system call and notes it in the trace.
+    fn call<T>(
+        &self,
+        name: &str,
+        socket: Option<Key>,
+        call: impl FnOnce(&mut State, usize) -> io::Result<T>,
+        outcome: impl FnOnce(&T) -> Outcome,
+    ) -> io::Result<T> {
+        let mut state = self.world.state();
+        let result = call(&mut state, self.kernel);
+        let outcome = Outcome::of(&result, outcome);
+        state.trace_call(self.kernel, name, socket, outcome);
+        result
     }
 }
 
@@ -102,11 +112,8 @@ impl Drop for Memory {
         let mut state = self.world.state();
         let kernel = self.kernel;
         let streams = state.held_by(kernel);
-        let listeners: Vec<Key> = state
-            .listeners
-            .iter()
-            .filter_map(|(key, listening)| (listening.kernel == kernel).then_some(key))
-            .collect();
+        let listeners: Vec<Key> = state.listeners_of(kernel).collect();
+        state.trace_loop(kernel, "end", &[listeners.len() as u64, streams.len() as u64]);
         listeners.into_iter().for_each(|key| state.close_listener(key));
         streams.into_iter().for_each(|key| state.close(key));
         let jobs = state.retire(kernel);
@@ -140,21 +147,28 @@ impl Sys for Memory {
         address: SocketAddr,
         options: &ListenOptions,
     ) -> io::Result<(Listener, SocketAddr)> {
-        let (key, bound) = self.world.state().listen(self.kernel, token, address, options)?;
+        let call = |state: &mut State, kernel| state.try_listen(kernel, token, address, options);
+        let made = |made: &(Key, SocketAddr)| Outcome::Socket(made.0);
+        let (key, bound) = self.call("listen", None, call, made)?;
         Ok((Listener(key), bound))
     }
 
     fn accept(&mut self, listener: &Listener) -> io::Result<(Stream, SocketAddr)> {
-        let (key, peer) = self.world.state().accept(self.kernel, listener.0)?;
+        let call = |state: &mut State, kernel| state.try_accept(kernel, listener.0);
+        let made = |made: &(Key, SocketAddr)| Outcome::Socket(made.0);
+        let (key, peer) = self.call("accept", Some(listener.0), call, made)?;
         Ok((Stream(key), peer))
     }
 
     fn turn_away(&mut self, listener: &Listener) -> io::Result<bool> {
-        self.world.state().turn_away(self.kernel, listener.0)
+        let call = |state: &mut State, kernel| state.turn_away(kernel, listener.0);
+        self.call("turn away", Some(listener.0), call, |any| Outcome::Done(u64::from(*any)))
     }
 
     fn close_listener(&mut self, listener: Listener) {
-        self.world.state().close_listener(listener.0);
+        let mut state = self.world.state();
+        state.trace_call(self.kernel, "close listener", Some(listener.0), Outcome::Done(0));
+        state.close_listener(listener.0);
     }
 
     fn connect(
@@ -163,139 +177,105 @@ impl Sys for Memory {
         peer: SocketAddr,
         bind: Option<SocketAddr>,
     ) -> io::Result<Stream> {
-        self.world.state().connect(self.kernel, token, peer, bind).map(Stream)
+        let call = |state: &mut State, kernel| state.try_connect(kernel, token, peer, bind);
+        self.call("connect", None, call, |key| Outcome::Socket(*key)).map(Stream)
     }
 
     fn connected(&mut self, stream: &Stream) -> io::Result<StreamAddresses> {
-        self.world.state().connected(stream.0)
+        let call = |state: &mut State, _| state.connected(stream.0);
+        let both = |both: &StreamAddresses| {
+            Outcome::Done(hash_address(hash_address(0, both.local), both.peer))
+        };
+        self.call("connected", Some(stream.0), call, both)
     }
 
     fn register(&mut self, token: Token, stream: &mut Stream) -> io::Result<()> {
-        self.world.state().register(self.kernel, token, stream.0)
+        let call = |state: &mut State, kernel| state.try_register(kernel, token, stream.0);
+        self.call("register", Some(stream.0), call, |()| Outcome::Done(token.to_word()))
     }
 
     fn receive(&mut self, stream: &mut Stream, into: &mut [u8]) -> io::Result<usize> {
-        self.world.state().receive(stream.0, into)
+        let mut state = self.world.state();
+        let received = state.try_receive(self.kernel, stream.0, into);
+        let bytes = |len: &usize| Outcome::Bytes(*len, hash_bytes(0, &into[..*len]));
+        let outcome = Outcome::of(&received, bytes);
+        state.trace_call(self.kernel, "receive", Some(stream.0), outcome);
+        received
     }
 
     fn send(&mut self, stream: &mut Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.world.state().send(stream.0, slices)
+        let call = |state: &mut State, kernel| state.try_send(kernel, stream.0, slices);
+        let bytes = |len: &usize| Outcome::Bytes(*len, hash_front(slices, *len));
+        self.call("send", Some(stream.0), call, bytes)
     }
 
     fn take_error(&mut self, stream: &Stream) -> io::Result<Option<io::Error>> {
-        self.world.state().take_error(stream.0)
+        let call = |state: &mut State, _| state.take_error(stream.0);
+        self.call("take error", Some(stream.0), call, |error| match error {
+            None => Outcome::Done(0),
+            Some(error) => Outcome::told(error),
+        })
     }
 
     fn shutdown_write(&mut self, stream: &Stream) -> io::Result<()> {
-        self.world.state().shutdown_write(stream.0)
+        let call = |state: &mut State, kernel| state.try_shutdown_write(kernel, stream.0);
+        self.call("shutdown", Some(stream.0), call, |()| Outcome::Done(0))
     }
 
     fn set_option(&mut self, stream: &Stream, option: SocketOption) -> io::Result<()> {
-        self.world.state().set_option(stream.0, option)
+        let call = |state: &mut State, kernel| state.try_set_option(kernel, stream.0, option);
+        self.call("set option", Some(stream.0), call, |()| Outcome::Done(0))
     }
 
     fn local_address(&self, stream: &Stream) -> io::Result<SocketAddr> {
-        self.world.state().local_address(stream.0)
+        let call = |state: &mut State, kernel| state.try_local_address(kernel, stream.0);
+        let own = |own: &SocketAddr| Outcome::Done(hash_address(0, *own));
+        self.call("local address", Some(stream.0), call, own)
     }
 
     fn close(&mut self, stream: Stream, how: CloseHow) {
         let mut state = self.world.state();
-        match how {
-            CloseHow::Fin => state.close(stream.0),
-            CloseHow::Reset => state.reset(stream.0),
-        }
+        let (name, reset) = match how {
+            CloseHow::Fin => ("close", false),
+            CloseHow::Reset => ("reset", true),
+        };
+        state.trace_call(self.kernel, name, Some(stream.0), Outcome::Done(0));
+        if reset { state.reset(stream.0) } else { state.close(stream.0) }
     }
 
     fn resolve(&mut self, query: Key, host: &str) {
-        self.world.state().ask(self.kernel, query, host);
+        let mut state = self.world.state();
+        let name = Outcome::Done(hash_bytes(0, host.as_bytes()));
+        state.trace_call(self.kernel, "resolve", Some(query), name);
+        state.ask(self.kernel, query, host);
     }
 
     fn resolved(&mut self) -> Option<Resolution> {
-        self.world.state().kernels[self.kernel].answers.pop_front()
+        let mut state = self.world.state();
+        let resolution = state.kernels[self.kernel].answers.pop_front()?;
+        let outcome = Outcome::of(&resolution.outcome, |addresses| {
+            let hash = addresses.iter().fold(0, |hash, ip| hash_address(hash, (*ip, 0).into()));
+            Outcome::Done(hash)
+        });
+        state.trace_call(self.kernel, "resolved", Some(resolution.query), outcome);
+        Some(resolution)
     }
 
     /// Keeps the job for the next wait, which runs it on the calling thread.
     fn offload(&mut self, job: Job) -> Result<(), Job> {
         let mut state = self.world.state();
-        let jobs = &mut state.kernels[self.kernel].jobs;
-        if jobs.len() >= JOBS_MAX {
-            return Err(job);
-        }
-        jobs.push_back(job);
-        Ok(())
+        let result = state.add_job(self.kernel, job);
+        state.trace_loop(self.kernel, "offload", &[u64::from(result.is_ok())]);
+        result
     }
 }
 
-impl State {
-    fn wait(&mut self, kernel: usize, ready: &mut Vec<Readiness>) -> io::Result<()> {
-        self.machines[self.kernels[kernel].machine].check(Call::Wait)?;
-        self.kernels[kernel].alarm.clear();
-        let mut arrived = std::mem::take(&mut self.kernels[kernel].arrived);
-        self.kernels[kernel].answers.append(&mut arrived);
-        self.add_spurious(kernel);
-        for _ in 0..EVENTS_PER_WAIT_MAX {
-            let Some(named) = self.kernels[kernel].ready.pop_front() else { break };
-            if let Some((token, flags)) = self.take_report(kernel, named) {
-                let Flags { readable, writable, hang_up, failed } = flags;
-                ready.push(Readiness { token, readable, writable, hang_up, failed });
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the report of a socket, unless it was closed or moved to another loop meanwhile.
-    fn take_report(&mut self, kernel: usize, named: Named) -> Option<(Token, Flags)> {
-        match named {
-            Named::Listener(key) => self.listeners.get_mut(key)?.edges.take(),
-            Named::Stream(key) => {
-                let socket = self.sockets.get_mut(key)?;
-                if socket.holder != Holder::Kernel(kernel) {
-                    return None;
-                }
-                socket.withheld = false;
-                socket.squeezed = false;
-                socket.edges.take()
-            }
-        }
-    }
-
-    /// Reports sockets without cause, if a test asked for that.
-    fn add_spurious(&mut self, kernel: usize) {
-        let percent = self.settings.spurious_percent;
-        if percent == 0 {
-            return;
-        }
-        for key in self.held_by(kernel) {
-            let chance = &mut self.chance.spurious;
-            if chance.below(100) < percent {
-                let direction = chance.below(3);
-                // Never an error or an end: a kernel does not make those up.
-                let (readable, writable) = (direction != 0, direction != 1);
-                let flags = Flags { readable, writable, ..Flags::default() };
-                self.note(key, flags);
-            }
-        }
-    }
-
-    /// Returns the streams that a loop holds, in the order of their slots.
-    fn held_by(&self, kernel: usize) -> Vec<Key> {
-        let held =
-            self.sockets.iter().filter(|(_, socket)| socket.holder == Holder::Kernel(kernel));
-        held.map(|(key, _)| key).collect()
-    }
-
-    /// Forgets what a dropped kernel still owed its loop, and returns the jobs.
-    fn retire(&mut self, kernel: usize) -> impl Sized + use<> {
-        let retired = &mut self.kernels[kernel];
-        retired.ready.clear();
-        retired.arrived.clear();
-        retired.answers.clear();
-        retired.alarm.clear();
-        let machine = retired.machine;
-        let jobs = std::mem::take(&mut retired.jobs);
-        if std::mem::take(&mut retired.reserve) {
-            self.machines[machine].close_descriptor();
-        }
-        jobs
-    }
+/// Hashes the first `len` bytes of `slices`.
+fn hash_front(slices: &[IoSlice<'_>], len: usize) -> u64 {
+    let mut left = len;
+    slices.iter().fold(0, |hash, slice| {
+        let part = slice.len().min(left);
+        left -= part;
+        if part == 0 { hash } else { hash_bytes(hash, &slice[..part]) }
+    })
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use super::machine::Named;
+use super::readiness::Later;
 use super::socket::{Flags, Holder, Phase, Socket};
 use super::world::{NoHost, State};
 use crate::base::{Instant, Key};
@@ -30,6 +31,8 @@ pub(super) enum Event {
     Reset { to: Key },
     /// An answer about a name.
     Answer { kernel: usize, query: Key, host: String },
+    /// Something that a fault held back.
+    Later(Later),
 }
 
 impl State {
@@ -59,7 +62,9 @@ impl State {
     }
 
     fn deliver(&mut self, event: Event) {
+        self.trace_arrival(&event);
         match event {
+            Event::Later(later) => self.on_later(later),
             Event::Syn { from, retries } => self.on_syn(from, retries),
             Event::SynAck { from, to } => self.on_syn_ack(from, to),
             Event::NoConnection { to, error } => self.on_no_connection(to, error),

@@ -182,6 +182,11 @@ impl Incoming {
         self.capacity_bytes.saturating_sub(self.received.len())
     }
 
+    /// Returns how many bytes are waiting to be read.
+    pub(super) fn len(&self) -> usize {
+        self.received.len()
+    }
+
     /// Whether no bytes are waiting to be read.
     pub(super) fn is_empty(&self) -> bool {
         self.received.is_empty()

@@ -9,8 +9,8 @@ use crate::base::Instant;
 impl World {
     /// Returns the kernels that have something for their loops.
     pub(crate) fn take_woken(&self) -> Vec<usize> {
-        let state = self.state();
-        (0..state.kernels.len()).filter(|index| !state.kernels[*index].is_quiet()).collect()
+        let kernels = self.state().kernels.len();
+        (0..kernels).filter(|index| !self.is_kernel_quiet(*index)).collect()
     }
 
     /// Whether a wait of this kernel's loop would bring nothing.

@@ -33,8 +33,12 @@ impl State {
         let key = self.sockets.insert(socket);
         self.machines[index].tuples.insert((local, remote), key);
         let target = self.route(index, remote.ip()).unwrap_or(index);
-        let at = self.arrival(key, target);
-        self.schedule(at, Event::Syn { from: key, retries: 0 });
+        if let Some((at, error)) = self.doom {
+            self.schedule(at, Event::NoConnection { to: key, error });
+        } else {
+            let at = self.arrival(key, target);
+            self.schedule(at, Event::Syn { from: key, retries: 0 });
+        }
         self.run_due();
         Ok(key)
     }

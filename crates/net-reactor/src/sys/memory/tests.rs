@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::IpAddr;
 
+use super::jobs::JOBS_MAX;
 use super::*;
 
 /// How many worlds the random test makes.

@@ -3,18 +3,21 @@
 use std::cell::{RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Memory;
+use super::chance::Chance;
+use super::fault::{Fault, FaultRates, FaultTable};
+use super::inject::Doom;
 use super::listeners::Listening;
 use super::machine::{EPHEMERAL_PORTS_LEN, Kernel, Machine};
+use super::names::Name;
 use super::network::Event;
 use super::socket::Socket;
-use crate::base::{Instant, Key, Rng, Slab};
-use crate::sys::Resolution;
+use super::trace::Trace;
+use crate::base::{Instant, Slab};
 
 /// How many bytes each end of a direction buffers by default: 64 KiB a direction.
 const CAPACITY_BYTES: usize = 32 * 1024;
@@ -37,7 +40,7 @@ pub(crate) struct World {
 pub(crate) enum NoHost {
     /// Nothing, ever. The default.
     Silent,
-    /// It fails with [`io::ErrorKind::HostUnreachable`].
+    /// It fails with [`HostUnreachable`](std::io::ErrorKind::HostUnreachable).
     Unreachable,
 }
 
@@ -67,38 +70,28 @@ impl World {
         state.run_until(end);
     }
 
-    /// Returns when the next segment or answer arrives.
+    /// Returns when the next segment or answer arrives, or the next thing that a fault has held
+    /// back: a report, a wake-up, a job.
     ///
     /// A harness that finds the world [quiet](Self::is_quiet) jumps to the earlier of this and the
     /// next deadline of its loops.
     pub(crate) fn next_event(&self) -> Option<Instant> {
-        self.state().events.keys().next().map(|(at, _)| *at)
+        let mut state = self.state();
+        state.notice_wakes();
+        state.events.keys().next().map(|(at, _)| *at)
     }
 
     /// Whether no loop would find anything in a wait now: no report, answer, job or wake-up.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.state().kernels.iter().all(Kernel::is_quiet)
+        let mut state = self.state();
+        state.notice_wakes();
+        state.kernels.iter().all(Kernel::is_quiet)
     }
 
     /// Returns how many sockets exist, with those that wait in a backlog, and those that are
     /// closed but have not finished.
     pub(crate) fn sockets_len(&self) -> usize {
         self.state().sockets.len()
-    }
-
-    /// Lets a name resolve to these addresses, in this order.
-    pub(crate) fn name(&self, name: &str, addresses: Vec<IpAddr>) {
-        self.state().names.insert(name.to_ascii_lowercase(), Name::Known(addresses));
-    }
-
-    /// Lets questions for a name go without an answer.
-    pub(crate) fn hang_name(&self, name: &str) {
-        self.state().names.insert(name.to_ascii_lowercase(), Name::Hangs);
-    }
-
-    /// Sets how long a name takes to resolve; no time by default.
-    pub(crate) fn name_latency(&self, latency: Duration) {
-        self.state().settings.name_latency = latency;
     }
 
     /// Sets how long a segment takes from one host to another; no time by default.
@@ -136,6 +129,24 @@ impl World {
         self.state().settings.chop_bytes = max_bytes;
     }
 
+    /// Sets the rate of each kind of fault, from now on. All are off by default.
+    pub(crate) fn faults(&self, rates: &FaultRates) {
+        self.state().faults.set(rates.clone());
+    }
+
+    /// Returns how often each kind of fault has happened, with those that were
+    /// [counted](Self::count) from outside.
+    pub(crate) fn fired(&self) -> Vec<(Fault, u64)> {
+        self.state().faults.fired()
+    }
+
+    /// Counts a fault that the simulation staged, and notes it in the trace.
+    pub(crate) fn count(&self, fault: Fault) {
+        let mut state = self.state();
+        state.faults.count(fault);
+        state.trace_fault(None, fault.name());
+    }
+
     /// Sets what becomes of connections to addresses that no host has.
     pub(crate) fn no_host(&self, outcome: NoHost) {
         self.state().settings.no_host = outcome;
@@ -165,7 +176,13 @@ pub(super) struct State {
     pub(super) events_sent: u64,
     pub(super) settings: Settings,
     pub(super) chance: Chance,
-    names: BTreeMap<String, Name>,
+    pub(super) faults: FaultTable,
+    /// What becomes of the connection that is being started, if a fault says so.
+    pub(super) doom: Option<Doom>,
+    /// How many bytes the call that is being made may move, if a fault says so.
+    pub(super) limit: Option<usize>,
+    pub(super) trace: Trace,
+    pub(super) names: BTreeMap<String, Name>,
 }
 
 /// What the knobs of [`World`] set.
@@ -179,23 +196,8 @@ pub(super) struct Settings {
     pub(super) no_host: NoHost,
 }
 
-/// One stream of numbers for each use, so that a new draw in one does not shift the others.
-pub(super) struct Chance {
-    ports: Rng,
-    pub(super) listeners: Rng,
-    pub(super) chop: Rng,
-    pub(super) spurious: Rng,
-}
-
-enum Name {
-    Known(Vec<IpAddr>),
-    Hangs,
-}
-
 impl State {
     fn new(seed: u64) -> Self {
-        let mut root = Rng::new(seed);
-        let mut stream = || Rng::new(root.next_u64());
         Self {
             now: Instant::ORIGIN,
             machines: Vec::new(),
@@ -213,12 +215,11 @@ impl State {
                 chop_bytes: 0,
                 no_host: NoHost::Silent,
             },
-            chance: Chance {
-                ports: stream(),
-                listeners: stream(),
-                chop: stream(),
-                spurious: stream(),
-            },
+            chance: Chance::new(seed),
+            faults: FaultTable::new(seed),
+            doom: None,
+            limit: None,
+            trace: Trace::new(),
             names: BTreeMap::new(),
         }
     }
@@ -226,7 +227,9 @@ impl State {
     fn add_kernel(&mut self, name: &str) -> usize {
         let index = self.machine(name);
         let reserve = self.machines[index].open_descriptor().is_ok();
-        self.kernels.push(Kernel::new(index, reserve));
+        let number = self.kernels.iter().filter(|kernel| kernel.machine == index).count();
+        let lane = self.trace.add_lane(format!("{name}.{number}"));
+        self.kernels.push(Kernel::new(index, reserve, lane));
         self.kernels.len() - 1
     }
 
@@ -251,47 +254,5 @@ impl State {
             return None;
         }
         self.machines.iter().position(|machine| machine.owns(ip))
-    }
-
-    /// Draws how many bytes the next receive or send may move.
-    pub(super) fn chop(&mut self) -> usize {
-        let max = self.settings.chop_bytes;
-        if max == 0 {
-            return usize::MAX;
-        }
-        let drawn = self.chance.chop.below(u64::try_from(max).unwrap_or(u64::MAX));
-        usize::try_from(drawn).unwrap_or(usize::MAX).saturating_add(1)
-    }
-
-    /// Sends a question for a name on its way.
-    pub(super) fn ask(&mut self, kernel: usize, query: Key, host: &str) {
-        let at = self.now + self.settings.name_latency;
-        self.schedule(at, Event::Answer { kernel, query, host: host.to_ascii_lowercase() });
-        self.run_due();
-    }
-
-    /// Hands the answer for a name to a loop.
-    pub(super) fn answer(&mut self, kernel: usize, query: Key, host: &str) {
-        let outcome = if let Ok(ip) = host.parse() {
-            Ok(vec![ip])
-        } else {
-            match self.names.get(host) {
-                Some(Name::Known(addresses)) => Ok(addresses.clone()),
-                Some(Name::Hangs) => return,
-                None => self.built_in_name(host),
-            }
-        };
-        self.kernels[kernel].arrived.push_back(Resolution { query, outcome });
-    }
-
-    fn built_in_name(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        if host == "localhost" {
-            return Ok(vec![std::net::Ipv4Addr::LOCALHOST.into()]);
-        }
-        let known = self.machines.iter().find(|machine| machine.name.eq_ignore_ascii_case(host));
-        match known {
-            Some(machine) => Ok(vec![machine.v4.into()]),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, "the name is not known")),
-        }
     }
 }
