@@ -171,7 +171,7 @@ impl State {
 
     /// Draws whether a report comes in two parts, and in which order.
     fn split(&mut self, kernel: usize, flags: Flags) -> Option<(Flags, Flags)> {
-        if !(flags.readable && flags.writable) || !self.fires(kernel, Fault::ReportSplit) {
+        if !(flags.readable && flags.writable && self.fires(kernel, Fault::ReportSplit)) {
             return None;
         }
         let (room, input) = (Flags::WRITABLE, Flags { writable: false, ..flags });

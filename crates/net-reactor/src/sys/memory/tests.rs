@@ -1,6 +1,9 @@
 //! What only this kernel can do; what every kernel does is in `sys/conformance.rs`.
 
 mod any_world;
+mod faults;
+mod held;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
