@@ -169,7 +169,7 @@ impl Nursery<'_> {
         let number = u32::try_from(self.next_number).unwrap_or(u32::MAX >> 1);
         let id = LoopId(LoopId::SIMULATED_MIN | number);
         let memory = self.world.host(self.host);
-        self.kernels.push((id, memory.number()));
+        self.kernels.push((id, memory.index()));
         let mut event_loop = EventLoop::numbered(id, memory, config);
         event_loop.watch(Watched::by(self.oracles.eye(self.next_number, self.host)));
         self.next_number += 1;

@@ -23,7 +23,7 @@ mod workers;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub use options::{KeepAlive, ListenOptions};
 pub(crate) use options::{SocketOption, StreamAddresses};
@@ -94,6 +94,10 @@ pub(crate) trait Sys: 'static {
 
     /// Reads the monotonic clock.
     fn now(&self) -> Instant;
+
+    /// Reads the wall clock, which can be set and so can jump either way.
+    #[cfg_attr(not(test), allow(dead_code, reason = "goes when the layer `sim` uses it"))]
+    fn wall(&self) -> SystemTime;
 
     /// Returns the thing that ends this kernel's sleep.
     fn waker(&self) -> Arc<dyn Wake>;

@@ -17,6 +17,7 @@ suite! {
     an_unknown_name_is_an_error,
     an_offloaded_job_runs_once,
     the_clock_never_goes_back,
+    the_wall_clock_is_later_than_this_test,
 }
 
 fn a_closed_socket_is_never_reported<S: Sys>(mut rig: Rig<S>) {
@@ -119,4 +120,10 @@ fn the_clock_never_goes_back<S: Sys>(mut rig: Rig<S>) {
     }
     rig.sys.wait(Some(Duration::ZERO), &mut Vec::new()).unwrap();
     assert!(rig.sys.now() >= last);
+}
+
+fn the_wall_clock_is_later_than_this_test<S: Sys>(rig: Rig<S>) {
+    // 2026-01-01T00:00:00Z.
+    let written = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    assert!(rig.sys.wall() >= written);
 }

@@ -293,12 +293,9 @@ impl State {
     /// Ends a connection from the middle: this end gets `error`, the other one a reset.
     fn kill(&mut self, key: Key, error: io::ErrorKind) {
         self.send_reset(key);
-        if let Some(socket) = self.sockets.get_mut(key) {
-            // Linux's tcp_reset: after the peer's FIN the error is EPIPE.
-            let finished = socket.incoming.is_finished();
-            socket.die(if finished { io::ErrorKind::BrokenPipe } else { error });
-            self.note(key, Flags::FAILED);
-        }
+        // Linux's tcp_reset: after the peer's FIN the error is EPIPE.
+        let finished = self.sockets.get(key).is_some_and(|each| each.incoming.is_finished());
+        self.fail(key, if finished { io::ErrorKind::BrokenPipe } else { error });
         self.run_due();
     }
 

@@ -33,7 +33,10 @@ impl State {
         let faulty = self.faults.is_on();
         let owner = &self.kernels[kernel];
         let waiting = owner.jobs.len() + owner.held.slow_jobs.len();
-        if waiting >= JOBS_MAX || (faulty && self.fires(kernel, Fault::JobRefused)) {
+        if owner.held.retired
+            || waiting >= JOBS_MAX
+            || (faulty && self.fires(kernel, Fault::JobRefused))
+        {
             return Err(job);
         }
         if faulty && self.fires(kernel, Fault::JobSlow) {
@@ -43,6 +46,7 @@ impl State {
             self.schedule(at, Event::Later(Later::Job { kernel, number }));
         } else {
             self.kernels[kernel].jobs.push_back(job);
+            self.rouse(kernel);
         }
         Ok(())
     }

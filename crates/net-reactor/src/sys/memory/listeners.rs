@@ -7,13 +7,15 @@ use std::net::{IpAddr, SocketAddr};
 use super::machine::{Call, Machine, Named};
 use super::socket::{Edges, Flags, Holder, Phase, Socket};
 use super::world::State;
-use crate::base::{Key, Slab};
+use crate::base::{Instant, Key, Slab};
 use crate::sys::{ListenOptions, Token};
 
 /// A listening socket.
 #[derive(Debug)]
 pub(super) struct Listening {
     machine: usize,
+    /// Its number in the descriptor table.
+    pub(super) descriptor: u32,
     pub(super) kernel: usize,
     address: SocketAddr,
     options: ListenOptions,
@@ -63,6 +65,7 @@ impl Listening {
 pub(super) fn is_taken(
     listeners: &Slab<Listening>,
     machine: &Machine,
+    now: Instant,
     address: SocketAddr,
     options: &ListenOptions,
 ) -> bool {
@@ -70,8 +73,9 @@ pub(super) fn is_taken(
         listeners.get(*key).is_some_and(|listening| listening.conflicts(address, options))
     };
     let used = |(local, _): &(SocketAddr, SocketAddr)| local.port() == address.port();
+    let remembered = || machine.time_wait.has_port(address.port(), now);
     machine.listening.iter().any(conflicts)
-        || (!options.reuse_address && machine.tuples.keys().any(used))
+        || (!options.reuse_address && (machine.tuples.keys().any(used) || remembered()))
 }
 
 impl State {
@@ -84,7 +88,8 @@ impl State {
         options: &ListenOptions,
     ) -> io::Result<(Key, SocketAddr)> {
         let index = self.kernels[kernel].machine;
-        let machine = &mut self.machines[index];
+        self.check_boot(kernel)?;
+        let (now, machine) = (self.now, &mut self.machines[index]);
         machine.check(Call::Listen)?;
         if !address.ip().is_unspecified() && !machine.owns(address.ip()) {
             return Err(io::ErrorKind::AddrNotAvailable.into());
@@ -96,18 +101,19 @@ impl State {
                 let candidate = SocketAddr::new(address.ip(), port);
                 // Nobody asked to share a port that nobody named.
                 let alone = options.clone().reuse_port(false).reuse_address(false);
-                !is_taken(listeners, machine, candidate, &alone)
+                !is_taken(listeners, machine, now, candidate, &alone)
             };
             let port = machine.find_port(free).ok_or(io::ErrorKind::AddrInUse)?;
             address.set_port(port);
-        } else if is_taken(listeners, machine, address, options) {
+        } else if is_taken(listeners, machine, now, address, options) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        machine.open_descriptor()?;
+        let descriptor = machine.descriptors.open()?;
         let mut edges = Edges::default();
         edges.register(token, Flags::default());
         let key = self.listeners.insert(Listening {
             machine: index,
+            descriptor,
             kernel,
             address,
             options: options.clone(),
@@ -133,22 +139,23 @@ impl State {
         let listening = self.listeners.get_mut(listener).ok_or_else(bad_descriptor)?;
         let machine = &mut self.machines[listening.machine];
         // As on Linux the descriptor comes first: a full table is told even to an empty backlog.
-        machine.open_descriptor()?;
+        let descriptor = machine.descriptors.open()?;
         let Some(key) = listening.pending.pop_front() else {
-            machine.close_descriptor();
+            machine.descriptors.close(descriptor);
             listening.edges.read_armed = true;
             return Err(io::ErrorKind::WouldBlock.into());
         };
         let socket = self.sockets.get_mut(key).ok_or_else(bad_descriptor)?;
         socket.holder = Holder::Kernel(kernel);
+        socket.descriptor = Some(descriptor);
         Ok((key, socket.shown(socket.remote)))
     }
 
     /// Accepts and closes a peer on the reserve descriptor.
     pub(super) fn turn_away(&mut self, kernel: usize, listener: Key) -> io::Result<bool> {
         let index = self.kernels[kernel].machine;
-        let result = if std::mem::take(&mut self.kernels[kernel].reserve) {
-            self.machines[index].close_descriptor();
+        let result = if let Some(reserve) = self.kernels[kernel].reserve.take() {
+            self.machines[index].descriptors.close(reserve);
             match self.take_pending(kernel, listener) {
                 Ok((key, _)) => {
                     self.close(key);
@@ -160,7 +167,8 @@ impl State {
         } else {
             Ok(false)
         };
-        self.kernels[kernel].reserve = self.machines[index].open_descriptor().is_ok();
+        self.check_boot(kernel)?;
+        self.kernels[kernel].reserve = self.machines[index].descriptors.open().ok();
         result
     }
 
@@ -169,7 +177,7 @@ impl State {
         let Some(listening) = self.listeners.remove(listener) else { return };
         let machine = &mut self.machines[listening.machine];
         machine.listening.retain(|key| *key != listener);
-        machine.close_descriptor();
+        machine.descriptors.close(listening.descriptor);
         for key in listening.pending {
             self.send_reset(key);
             self.remove(key);
@@ -210,7 +218,9 @@ impl State {
         let listening =
             self.listeners.get_mut(listener).filter(|listening| listening.has_room())?;
         let capacity = self.settings.capacity_bytes;
-        let mut server = Socket::new(listening.machine, local, remote, capacity);
+        let far = self.sockets.get(client)?.machine;
+        let mut server = Socket::new((listening.machine, far), local, remote, capacity);
+        server.last_heard = self.now;
         server.phase = Phase::Open;
         server.peer = Some(client);
         server.shows_v6 = listening.address.is_ipv6();
@@ -228,7 +238,9 @@ impl State {
         let Some(listening) = self.listeners.get_mut(listener) else { return };
         listening.edges.pending.merge(Flags::READABLE);
         if !std::mem::replace(&mut listening.edges.queued, true) {
-            self.kernels[listening.kernel].ready.push_back(Named::Listener(listener));
+            let kernel = listening.kernel;
+            self.kernels[kernel].ready.push_back(Named::Listener(listener));
+            self.rouse(kernel);
         }
     }
 }

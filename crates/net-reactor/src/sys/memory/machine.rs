@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::World;
+use super::alarm::Alarm;
+use super::clock::Clock;
+use super::descriptors::Descriptors;
 use super::readiness::Held;
+use super::time_wait::{TimeWait, Tuple};
 use super::trace::Lane;
 use crate::base::Key;
-use crate::sys::{Job, Resolution, Wake};
+use crate::sys::{Job, Resolution};
 
 /// The ports that the kernel picks from; Linux's `ip_local_port_range`.
 const EPHEMERAL_PORTS: RangeInclusive<u16> = 32_768..=60_999;
@@ -59,17 +62,25 @@ impl Host {
         self.world.state().machines[self.index].v6.into()
     }
 
-    /// Limits how many descriptors may be open; there is no limit by default.
+    /// Limits the descriptor table to this many numbers; there is no limit by default. A full
+    /// table makes calls fail with `EMFILE`.
     ///
-    /// Each socket uses one, and so does the reserve of each loop. A limit below what is open
+    /// Each socket uses one, and so does the reserve of each loop; the standard streams have their
+    /// own three. As `RLIMIT_NOFILE` it can be changed at any time, and a limit below what is open
     /// closes nothing.
-    pub(crate) fn set_descriptor_limit(&self, descriptors_max: usize) {
-        self.world.state().machines[self.index].descriptors_max = descriptors_max;
+    pub(crate) fn set_descriptor_limit(&self, numbers_max: usize) {
+        self.world.state().machines[self.index].descriptors.set_table_max(numbers_max);
+    }
+
+    /// Limits how many descriptors may be open on the whole host, whatever their numbers; there is
+    /// no limit by default. Beyond it calls fail with `ENFILE`.
+    pub(crate) fn set_file_limit(&self, descriptors_max: usize) {
+        self.world.state().machines[self.index].descriptors.set_open_max(descriptors_max);
     }
 
     /// Returns how many descriptors are open, reserves included.
     pub(crate) fn open_descriptors(&self) -> usize {
-        self.world.state().machines[self.index].descriptors
+        self.world.state().machines[self.index].descriptors.open_len()
     }
 
     /// Makes the next call of this kind on this host fail with a raw error number.
@@ -96,13 +107,16 @@ pub(super) struct Machine {
     pub(super) name: String,
     pub(super) v4: Ipv4Addr,
     pub(super) v6: Ipv6Addr,
-    pub(super) descriptors: usize,
-    descriptors_max: usize,
+    pub(super) is_on: bool,
+    pub(super) descriptors: Descriptors,
+    pub(super) clock: Clock,
     ports: RangeInclusive<u16>,
     next_port: u16,
     failures: BTreeMap<Call, VecDeque<i32>>,
     /// Connections by local and remote address.
-    pub(super) tuples: BTreeMap<(SocketAddr, SocketAddr), Key>,
+    pub(super) tuples: BTreeMap<Tuple, Key>,
+    /// Connections that this host closed first.
+    pub(super) time_wait: TimeWait,
     /// Listening sockets, in the order of their making.
     pub(super) listening: Vec<Key>,
 }
@@ -114,12 +128,14 @@ impl Machine {
             name: name.to_owned(),
             v4: Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 0)) | number),
             v6: Ipv6Addr::from((0xfd << 120) | u128::from(number)),
-            descriptors: 0,
-            descriptors_max: usize::MAX,
+            is_on: true,
+            descriptors: Descriptors::default(),
+            clock: Clock::default(),
             next_port: EPHEMERAL_PORTS.start() + first_port_offset,
             ports: EPHEMERAL_PORTS,
             failures: BTreeMap::new(),
             tuples: BTreeMap::new(),
+            time_wait: TimeWait::default(),
             listening: Vec::new(),
         }
     }
@@ -132,20 +148,6 @@ impl Machine {
         }
     }
 
-    /// Opens a descriptor, or fails with `EMFILE`.
-    pub(super) fn open_descriptor(&mut self) -> io::Result<()> {
-        if self.descriptors >= self.descriptors_max {
-            return Err(io::Error::from_raw_os_error(TOO_MANY_FILES));
-        }
-        self.descriptors += 1;
-        Ok(())
-    }
-
-    /// Closes a descriptor.
-    pub(super) fn close_descriptor(&mut self) {
-        self.descriptors -= 1;
-    }
-
     /// Finds a port that is `free`, beginning after the one that was found last.
     pub(super) fn find_port(&mut self, free: impl Fn(&Self, u16) -> bool) -> Option<u16> {
         for _ in self.ports.clone() {
@@ -156,6 +158,15 @@ impl Machine {
             }
         }
         None
+    }
+
+    /// Returns the number of the host that an address would belong to, counted from one.
+    pub(super) fn number_of(ip: IpAddr) -> Option<usize> {
+        let number = match ip {
+            IpAddr::V4(ip) => u32::from(ip) ^ u32::from(Ipv4Addr::new(10, 0, 0, 0)),
+            IpAddr::V6(ip) => u32::try_from(u128::from(ip) ^ (0xfd << 120)).ok()?,
+        };
+        usize::try_from(number).ok()
     }
 
     /// Whether `ip` is an address of this host.
@@ -177,9 +188,6 @@ impl Machine {
 /// How many ports the default range has, for the seeded choice of the first.
 pub(super) const EPHEMERAL_PORTS_LEN: u16 = 60_999 - 32_768 + 1;
 
-/// `EMFILE`, which has no [`io::ErrorKind`]; the number is the same on all Unix systems.
-const TOO_MANY_FILES: i32 = 24;
-
 /// A socket that has something to report.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Named {
@@ -199,21 +207,21 @@ pub(super) struct Kernel {
     /// Jobs that the next wait runs.
     pub(super) jobs: VecDeque<Job>,
     pub(super) alarm: Arc<Alarm>,
-    /// Whether the reserve descriptor is held.
-    pub(super) reserve: bool,
+    /// The reserve descriptor, if it is held.
+    pub(super) reserve: Option<u32>,
     pub(super) held: Held,
 }
 
 impl Kernel {
     /// Makes the kernel's side of a loop.
-    pub(super) fn new(machine: usize, reserve: bool, lane: Lane) -> Self {
+    pub(super) fn new(machine: usize, reserve: Option<u32>, alarm: Alarm, lane: Lane) -> Self {
         Self {
             machine,
             ready: VecDeque::new(),
             arrived: VecDeque::new(),
             answers: VecDeque::new(),
             jobs: VecDeque::new(),
-            alarm: Arc::default(),
+            alarm: Arc::new(alarm),
             reserve,
             held: Held::new(lane),
         }
@@ -221,27 +229,7 @@ impl Kernel {
 
     /// Whether a wait would bring nothing, wake-ups that nobody has noticed aside.
     pub(super) fn is_quiet(&self) -> bool {
-        self.ready.is_empty()
-            && self.arrived.is_empty()
-            && self.jobs.is_empty()
-            && self.held.is_quiet()
-    }
-}
-
-/// The wake-up of one loop: a flag, since nobody sleeps here.
-#[derive(Debug, Default)]
-pub(super) struct Alarm(AtomicBool);
-
-impl Alarm {
-    /// Forgets the wake-up; returns whether there was one.
-    pub(super) fn take(&self) -> bool {
-        // Acquires as well: what the waker did before is visible to the loop after its wait.
-        self.0.swap(false, Ordering::AcqRel)
-    }
-}
-
-impl Wake for Alarm {
-    fn wake(&self) {
-        self.0.store(true, Ordering::Release);
+        let nothing = self.ready.is_empty() && self.arrived.is_empty() && self.jobs.is_empty();
+        self.held.retired || (nothing && self.held.is_quiet())
     }
 }

@@ -8,19 +8,27 @@
 //! The bytes go through real buffers with real limits, and the model follows Linux where systems
 //! differ: what a reset leaves readable, which call learns of an error, when a close is a reset.
 
+mod alarm;
 mod chance;
+mod clock;
+mod descriptors;
 mod fault;
+mod handshake;
 mod inject;
 mod jobs;
+mod links;
 mod listeners;
 mod machine;
 mod names;
 mod network;
 mod pipe;
+mod power;
 mod readiness;
+mod retry;
 mod scheduling;
 mod socket;
 mod streams;
+mod time_wait;
 mod trace;
 mod world;
 
@@ -30,10 +38,11 @@ mod tests;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub(crate) use self::chance::stream;
 pub(crate) use self::fault::{Fault, FaultRates, UnknownFault};
+pub(crate) use self::links::{Latency, Link};
 pub(crate) use self::machine::{Call, Host};
 pub(crate) use self::trace::TraceText;
 pub(crate) use self::world::{NoHost, World};
@@ -79,9 +88,14 @@ impl Memory {
         Host { world: self.world.clone(), index }
     }
 
-    /// Returns the number of this kernel in its world.
-    pub(crate) fn number(&self) -> usize {
+    /// Returns this kernel's number in its world, counted from zero in the order of making.
+    pub(crate) fn index(&self) -> usize {
         self.kernel
+    }
+
+    /// Returns the number of a stream in its host's descriptor table.
+    pub(crate) fn descriptor(&self, stream: &Stream) -> Option<u32> {
+        self.world.state().sockets.get(stream.0)?.descriptor
     }
 
     /// Whether a wake-up came that no wait has seen yet.
@@ -128,7 +142,11 @@ impl Sys for Memory {
     type Stream = Stream;
 
     fn now(&self) -> Instant {
-        self.world.now()
+        self.host().now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.host().wall()
     }
 
     fn waker(&self) -> Arc<dyn Wake> {

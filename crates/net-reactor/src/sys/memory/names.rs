@@ -80,6 +80,7 @@ impl State {
             outcome => outcome,
         };
         self.kernels[kernel].arrived.push_back(Resolution { query, outcome });
+        self.rouse(kernel);
     }
 
     fn built_in_name(&self, host: &str) -> io::Result<Vec<IpAddr>> {

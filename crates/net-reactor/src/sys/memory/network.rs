@@ -4,42 +4,94 @@
 //! those are due later, or at once in the loop of [`State::run_until`], never by recursion.
 
 use std::io;
-use std::time::Duration;
+use std::net::SocketAddr;
 
+use super::links::Hop;
 use super::machine::Named;
 use super::readiness::Later;
 use super::socket::{Flags, Holder, Phase, Socket};
-use super::world::{NoHost, State};
+use super::world::State;
 use crate::base::{Instant, Key};
 
-/// How often a SYN is sent again; Linux's `tcp_syn_retries`. The waits double from one second.
-const SYN_RETRIES_MAX: u32 = 6;
+/// How many buffers are kept for the next segments, and how large they may be.
+const SPARE_BUFFERS_MAX: usize = 64;
+const SPARE_BYTES_MAX: usize = 64 * 1024;
 
-/// Something on its way.
+/// Where an event stands in the order of all: its time, and its number.
+pub(super) type EventId = (Instant, u64);
+
+/// Something that will happen.
 pub(super) enum Event {
-    /// A wish to connect.
-    Syn { from: Key, retries: u32 },
-    /// The server's end exists.
-    SynAck { from: Key, to: Key },
-    /// There will be no connection.
-    NoConnection { to: Key, error: io::ErrorKind },
-    /// Bytes.
-    Data { from: Key, to: Key, bytes: Vec<u8> },
-    /// The end of the sender's bytes.
-    Fin { from: Key, to: Key },
-    /// The end of the connection.
-    Reset { to: Key },
+    /// A segment arrives, unless its way is cut by then.
+    Arrival { hop: Hop, segment: Segment },
+    /// A retransmission timer fires.
+    Retry { key: Key },
+    /// A keep-alive timer fires.
+    KeepAlive { key: Key },
     /// An answer about a name.
     Answer { kernel: usize, query: Key, host: String },
     /// Something that a fault held back.
     Later(Later),
 }
 
+/// Something on its way between two sockets.
+pub(super) enum Segment {
+    /// A wish to connect.
+    Syn { from: Key },
+    /// The server's end exists.
+    SynAck { from: Key, to: Key },
+    /// There will be no connection.
+    Refusal { to: Key, error: io::ErrorKind },
+    /// Bytes.
+    Data { from: Key, to: Key, seq: u64, bytes: Vec<u8> },
+    /// The end of the sender's bytes.
+    Fin { from: Key, to: Key, seq: u64 },
+    /// The end of the connection.
+    Reset { to: Key },
+    /// A question whether the peer is there: a zero-window or keep-alive probe, or a repetition of
+    /// what has arrived.
+    Probe { from: Key, to: Key },
+}
+
+impl Segment {
+    /// Returns the socket that it is for, if that is known.
+    pub(super) fn receiver(&self) -> Option<Key> {
+        match self {
+            Self::Syn { .. } => None,
+            Self::SynAck { to, .. }
+            | Self::Refusal { to, .. }
+            | Self::Data { to, .. }
+            | Self::Fin { to, .. }
+            | Self::Reset { to }
+            | Self::Probe { to, .. } => Some(*to),
+        }
+    }
+
+    /// Returns the socket that sends something again if no answer comes.
+    pub(super) fn waiting(&self) -> Option<Key> {
+        match self {
+            Self::Syn { from } | Self::Data { from, .. } | Self::Fin { from, .. } => Some(*from),
+            Self::SynAck { to, .. } | Self::Refusal { to, .. } => Some(*to),
+            Self::Reset { .. } | Self::Probe { .. } => None,
+        }
+    }
+
+    /// Returns how many bytes it carries.
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Data { bytes, .. } => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            _ => 0,
+        }
+    }
+}
+
 impl State {
-    /// Puts something on its way.
-    pub(super) fn schedule(&mut self, at: Instant, event: Event) {
-        self.events.insert((at, self.events_sent), event);
+    /// Lets something happen at a time. Removed from `events` it does not.
+    pub(super) fn schedule(&mut self, at: Instant, event: Event) -> EventId {
+        let id = (at, self.events_sent);
+        self.events.insert(id, event);
         self.events_sent += 1;
+        id
     }
 
     /// Moves the clock to `end` and delivers everything that is due, each at its time.
@@ -65,123 +117,115 @@ impl State {
         self.trace_arrival(&event);
         match event {
             Event::Later(later) => self.on_later(later),
-            Event::Syn { from, retries } => self.on_syn(from, retries),
-            Event::SynAck { from, to } => self.on_syn_ack(from, to),
-            Event::NoConnection { to, error } => self.on_no_connection(to, error),
-            Event::Data { from, to, bytes } => self.on_data(from, to, &bytes),
-            Event::Fin { from, to } => self.on_fin(from, to),
-            Event::Reset { to } => self.on_reset(to),
+            Event::Arrival { hop, segment } if self.loses(hop) => self.on_lost(segment, hop.sent),
+            Event::Arrival { hop, segment } => self.arrive(hop, segment),
+            Event::Retry { key } => self.on_retry(key),
+            Event::KeepAlive { key } => self.on_keep_alive(key),
             Event::Answer { kernel, query, host } => self.answer(kernel, query, &host),
         }
     }
 
-    fn on_syn(&mut self, from: Key, retries: u32) {
-        let Some(client) = self.sockets.get(from) else { return };
-        if client.phase != Phase::Connecting {
-            return;
-        }
-        let (local, remote, machine) = (client.local, client.remote, client.machine);
-        let Some(target) = self.route(machine, remote.ip()) else {
-            if self.settings.no_host == NoHost::Unreachable {
-                self.refuse(from, machine, io::ErrorKind::HostUnreachable);
+    fn arrive(&mut self, hop: Hop, segment: Segment) {
+        match segment {
+            Segment::Syn { from } => self.on_syn(hop, from),
+            Segment::SynAck { from, to } => self.on_syn_ack(from, to),
+            Segment::Refusal { to, error } => self.on_refusal(to, error),
+            Segment::Reset { to } => self.on_reset(to),
+            Segment::Data { from, to, seq, .. } | Segment::Fin { from, to, seq } => {
+                self.on_stream(hop, (from, to, seq), segment);
             }
-            return;
-        };
-        if let Some(other) = self.meeting(target, from) {
-            return self.meet(from, other);
-        }
-        let Some(listener) = self.listener_for(target, remote) else {
-            return self.refuse(from, target, io::ErrorKind::ConnectionRefused);
-        };
-        if let Some(server) = self.add_pending(listener, remote, local, from) {
-            let at = self.arrival(server, machine);
-            self.schedule(at, Event::SynAck { from: server, to: from });
-        } else if retries < SYN_RETRIES_MAX {
-            // A full backlog drops the SYN; the client tries again and may find room.
-            let at = self.now + Duration::from_secs(1 << retries);
-            self.schedule(at, Event::Syn { from, retries: retries + 1 });
-        } else {
-            self.refuse(from, machine, io::ErrorKind::TimedOut);
+            Segment::Probe { from, to } => self.on_probe(from, to),
         }
     }
 
-    /// Finds the socket that is connecting to `from` while `from` is connecting to it.
-    fn meeting(&self, target: usize, from: Key) -> Option<Key> {
-        let client = self.sockets.get(from)?;
-        let other = *self.machines[target].tuples.get(&(client.remote, client.local))?;
-        let connecting = self.sockets.get(other)?.phase == Phase::Connecting;
-        connecting.then_some(other)
-    }
-
-    /// Simultaneous open (RFC 9293, section 3.5): SYNs cross, and no listener is involved. A
-    /// socket that was given its own target's port meets itself.
-    fn meet(&mut self, from: Key, other: Key) {
-        let Some(client) = self.sockets.get(from) else { return };
-        let machine = client.machine;
-        let at = self.arrival(other, machine);
-        self.open(other, from);
-        self.schedule(at, Event::SynAck { from: other, to: from });
-    }
-
-    fn on_syn_ack(&mut self, from: Key, to: Key) {
-        match self.sockets.get(to).map(|client| client.phase) {
-            Some(Phase::Connecting) => self.open(to, from),
-            // The other SYN of a simultaneous open was faster.
-            Some(Phase::Open) => {}
-            Some(Phase::Dead) | None => self.reset_in_return(from, to),
-        }
-    }
-
-    fn open(&mut self, key: Key, peer: Key) {
-        if let Some(socket) = self.sockets.get_mut(key) {
-            socket.phase = Phase::Open;
-            socket.peer = Some(peer);
-            socket.edges.write_armed = false;
-            self.note(key, Flags::WRITABLE);
-        }
-    }
-
-    fn refuse(&mut self, to: Key, by: usize, error: io::ErrorKind) {
-        let Some(client) = self.sockets.get(to) else { return };
-        let at = self.now + self.delay(by, client.machine);
-        self.schedule(at, Event::NoConnection { to, error });
-    }
-
-    fn on_no_connection(&mut self, to: Key, error: io::ErrorKind) {
-        if let Some(client) = self.sockets.get_mut(to)
-            && client.phase == Phase::Connecting
-        {
-            client.die(error);
-            self.note(to, Flags::FAILED);
-        }
-    }
-
-    fn on_data(&mut self, from: Key, to: Key, bytes: &[u8]) {
-        self.acknowledge(from, bytes.len());
-        let Some(receiver) = self.sockets.get_mut(to) else {
-            return self.reset_in_return(from, to);
-        };
-        match (receiver.phase, receiver.holder) {
-            (Phase::Dead, _) => {}
-            // Nobody will ever read this: the sender had better know (RFC 1122, 4.2.2.13).
-            (_, Holder::Nobody) => {
-                self.reset_in_return(from, to);
-                self.remove(to);
+    /// Bytes or FIN have arrived.
+    fn on_stream(&mut self, hop: Hop, (from, to, seq): (Key, Key, u64), segment: Segment) {
+        let now = self.now;
+        let Some(receiver) = self.sockets.get_mut(to) else { return self.on_stray(from) };
+        receiver.last_heard = now;
+        match receiver.phase {
+            Phase::Dead => return self.reset_in_return(from),
+            // What should have come before was lost, so that this has to come again.
+            Phase::Connecting => return self.on_lost(segment, hop.sent),
+            Phase::Open if seq > receiver.incoming.expected() => {
+                return self.on_lost(segment, hop.sent);
             }
-            (Phase::Connecting | Phase::Open, _) => {
-                receiver.incoming.push(bytes);
+            Phase::Open => {}
+        }
+        match segment {
+            Segment::Data { bytes, .. } => {
+                // Nobody will ever read this: the sender had better know (RFC 1122, 4.2.2.13).
+                if receiver.holder == Holder::Nobody {
+                    self.reset_in_return(from);
+                    return self.remove(to);
+                }
+                receiver.incoming.push(&bytes);
                 if std::mem::take(&mut receiver.edges.read_armed) {
                     self.note(to, Flags::READABLE);
                 }
+                self.recycle(bytes);
             }
+            _ => {
+                receiver.incoming.finish();
+                receiver.edges.read_armed = false;
+                self.note(to, Flags::HANG_UP);
+            }
+        }
+        self.acknowledge_from(to);
+        self.settle(to);
+    }
+
+    fn on_probe(&mut self, from: Key, to: Key) {
+        let now = self.now;
+        let Some(receiver) = self.sockets.get_mut(to) else { return self.on_stray(from) };
+        receiver.last_heard = now;
+        match receiver.phase {
+            Phase::Connecting => {}
+            Phase::Open => self.acknowledge_from(to),
+            Phase::Dead => self.reset_in_return(from),
+        }
+    }
+
+    /// Something arrived for a socket that is gone: it is remembered, or it never was.
+    fn on_stray(&mut self, from: Key) {
+        let Some(sender) = self.sockets.get(from) else { return };
+        let (machine, far, next) = (sender.machine, sender.far, sender.outgoing.next());
+        let tuple = (sender.remote, sender.local);
+        if !self.machines[far].time_wait.contains(&tuple, self.now) {
+            return self.reset_in_return(from);
+        }
+        if self.is_passable(far, machine) {
+            self.acknowledge(from, next);
+        } else {
+            self.arm(from, self.now);
+        }
+    }
+
+    /// Tells a socket's peer what has arrived, if that gets through.
+    pub(super) fn acknowledge_from(&mut self, receiver: Key) {
+        let Some(socket) = self.sockets.get(receiver) else { return };
+        let (Phase::Open, Some(peer)) = (socket.phase, socket.peer) else { return };
+        let number = socket.incoming.expected();
+        if self.is_passable(socket.machine, socket.far) {
+            self.acknowledge(peer, number);
+        } else if self.sockets.get(peer).is_some_and(|peer| peer.outgoing.is_pending()) {
+            self.arm(peer, self.now);
         }
     }
 
     /// Bytes have arrived: the sender has room again.
-    fn acknowledge(&mut self, from: Key, len: usize) {
+    fn acknowledge(&mut self, from: Key, number: u64) {
+        let now = self.now;
         let Some(sender) = self.sockets.get_mut(from) else { return };
-        sender.outgoing.arrived(len);
+        if sender.phase != Phase::Open {
+            return;
+        }
+        sender.last_heard = now;
+        sender.outgoing.acknowledge(number);
+        self.calm(from);
         self.announce_room(from);
+        self.pump(from);
+        self.settle(from);
     }
 
     /// Reports writability if it is news.
@@ -195,22 +239,10 @@ impl State {
         }
     }
 
-    fn on_fin(&mut self, from: Key, to: Key) {
-        let Some(receiver) = self.sockets.get_mut(to) else {
-            return self.reset_in_return(from, to);
-        };
-        if receiver.phase == Phase::Dead {
-            return;
-        }
-        receiver.incoming.finish();
-        receiver.edges.read_armed = false;
-        self.note(to, Flags::HANG_UP);
-        self.reap(to);
-    }
-
-    fn on_reset(&mut self, to: Key) {
+    /// A reset has arrived.
+    pub(super) fn on_reset(&mut self, to: Key) {
         let Some(socket) = self.sockets.get_mut(to) else { return };
-        if socket.phase == Phase::Dead {
+        if socket.phase != Phase::Open || socket.retired {
             return;
         }
         // Linux's tcp_reset: after the peer's FIN only a send can still fail, and it says EPIPE.
@@ -219,31 +251,61 @@ impl State {
         } else {
             io::ErrorKind::ConnectionReset
         };
-        socket.die(error);
-        self.note(to, Flags::FAILED);
-        self.reap(to);
+        self.fail(to, error);
+    }
+
+    /// Ends a socket with an error that its owner learns, if it has one.
+    pub(super) fn fail(&mut self, key: Key, error: io::ErrorKind) {
+        self.disarm(key);
+        if let Some(socket) = self.sockets.get_mut(key) {
+            socket.die(error);
+            self.note(key, Flags::FAILED);
+            self.settle(key);
+        }
     }
 
     /// Puts in flight what the peer has room for, and FIN after the last byte.
     pub(super) fn pump(&mut self, from: Key) {
         let Some(sender) = self.sockets.get(from) else { return };
         let (Phase::Open, Some(to)) = (sender.phase, sender.peer) else { return };
-        let in_flight = sender.outgoing.in_flight_bytes();
-        // What is sent to a socket that is gone goes out as well: the answer to it is RST.
-        let (window, machine) = match self.sockets.get(to) {
-            Some(receiver) => (receiver.incoming.window(), receiver.machine),
-            None => (usize::MAX, self.route(sender.machine, sender.remote.ip()).unwrap_or(0)),
-        };
-        let at = self.arrival(from, machine);
-        let Some(sender) = self.sockets.get_mut(from) else { return };
-        let bytes = sender.outgoing.launch(window.saturating_sub(in_flight));
-        let fin = sender.outgoing.launch_fin();
-        if let Some(bytes) = bytes {
-            self.schedule(at, Event::Data { from, to, bytes });
+        // What was lost comes first.
+        if sender.retry.is_stuck() || sender.outgoing.has_lost() {
+            return;
         }
-        if fin {
-            self.schedule(at, Event::Fin { from, to });
-            self.reap(from);
+        let (machine, far, sent) = (sender.machine, sender.far, sender.outgoing.next());
+        // What is sent to a socket that is gone goes out as well: the answer to it is RST.
+        let window =
+            self.sockets.get(to).map_or(usize::MAX, |receiver| receiver.incoming.window(sent));
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        let Some(sender) = self.sockets.get_mut(from) else { return };
+        let data = sender.outgoing.launch(window, &mut bytes);
+        let fin = sender.outgoing.launch_fin();
+        sender.closes_first |= fin.is_some() && !sender.incoming.is_finished();
+        match data {
+            Some(seq) => self.transmit(machine, far, Segment::Data { from, to, seq, bytes }),
+            None => self.recycle(bytes),
+        }
+        if let Some(seq) = fin {
+            self.transmit(machine, far, Segment::Fin { from, to, seq });
+        }
+    }
+
+    /// A receiver has read: tells its peer of the room, if that gets through.
+    pub(super) fn announce_window(&mut self, receiver: Key) {
+        let Some(socket) = self.sockets.get(receiver) else { return };
+        let Some(peer) = socket.peer else { return };
+        if self.is_passable(socket.machine, socket.far) {
+            self.pump(peer);
+        } else if self.sockets.get(peer).is_some_and(|peer| peer.outgoing.is_pending()) {
+            self.arm(peer, self.now);
+        }
+    }
+
+    /// Keeps a buffer for the next segment.
+    fn recycle(&mut self, mut bytes: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS_MAX && bytes.capacity() <= SPARE_BYTES_MAX {
+            bytes.clear();
+            self.spare.push(bytes);
         }
     }
 
@@ -254,42 +316,19 @@ impl State {
     pub(super) fn send_reset(&mut self, from: Key) {
         let Some(sender) = self.sockets.get(from) else { return };
         let (Phase::Open, Some(to)) = (sender.phase, sender.peer) else { return };
-        let Some(peer) = self.sockets.get(to) else { return };
-        let machine = peer.machine;
-        let at = self.arrival(from, machine);
-        self.schedule(at, Event::Reset { to });
+        let (machine, far) = (sender.machine, sender.far);
+        self.transmit(machine, far, Segment::Reset { to });
     }
 
     /// Answers a segment for a socket that cannot take it.
-    fn reset_in_return(&mut self, sender: Key, receiver: Key) {
+    pub(super) fn reset_in_return(&mut self, sender: Key) {
         let Some(socket) = self.sockets.get(sender) else { return };
-        let machine = socket.machine;
-        let from = match self.sockets.get(receiver) {
-            Some(receiver) => Some(receiver.machine),
-            None => self.route(machine, socket.remote.ip()),
-        };
-        let at = self.now + self.delay(from.unwrap_or(machine), machine);
-        self.schedule(at, Event::Reset { to: sender });
-    }
-
-    /// Returns when a segment sent now by a socket arrives: not before those it sent earlier.
-    pub(super) fn arrival(&mut self, from: Key, to_machine: usize) -> Instant {
-        let Some(machine) = self.sockets.get(from).map(|socket| socket.machine) else {
-            return self.now;
-        };
-        let earliest = self.now + self.delay(machine, to_machine);
-        match self.sockets.get_mut(from) {
-            Some(socket) => socket.outgoing.arrival(earliest),
-            None => earliest,
+        let (machine, far) = (socket.machine, socket.far);
+        if !self.is_passable(far, machine) && socket.outgoing.is_pending() {
+            // Without an answer it asks again.
+            self.arm(sender, self.now);
         }
-    }
-
-    /// Returns how long a segment takes between two hosts.
-    fn delay(&self, from: usize, to: usize) -> Duration {
-        if from == to {
-            return Duration::ZERO;
-        }
-        self.settings.links.get(&(from, to)).copied().unwrap_or(self.settings.latency)
+        self.transmit(far, machine, Segment::Reset { to: sender });
     }
 
     /// Adds to what the next wait of a socket's loop reports.
@@ -299,24 +338,54 @@ impl State {
         socket.edges.pending.merge(flags);
         if !std::mem::replace(&mut socket.edges.queued, true) {
             self.kernels[kernel].ready.push_back(Named::Stream(key));
+            self.rouse(kernel);
         }
     }
 
-    /// Removes a closed socket that has finished.
-    pub(super) fn reap(&mut self, key: Key) {
-        if self.sockets.get(key).is_some_and(Socket::is_over) {
+    /// Draws the consequences of what both directions have come to.
+    pub(super) fn settle(&mut self, key: Key) {
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let orphan = socket.holder == Holder::Nobody;
+        if socket.phase == Phase::Open && !socket.retired && socket.outgoing.is_finished() {
+            if socket.incoming.is_finished() {
+                self.retire_connection(key);
+            } else if orphan {
+                self.await_fin(key);
+            }
+        }
+        if orphan && self.sockets.get(key).is_some_and(Socket::is_over) {
             self.remove(key);
+        }
+    }
+
+    /// Both directions are finished: whoever finished first remembers it for a while.
+    fn retire_connection(&mut self, key: Key) {
+        self.disarm(key);
+        let end = self.now + self.settings.time_wait;
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        socket.retired = true;
+        let (tuple, machine) = ((socket.local, socket.remote), socket.machine);
+        let closes_first = socket.closes_first;
+        self.release(machine, tuple, key);
+        if closes_first {
+            self.machines[machine].time_wait.insert(tuple, self.now, end);
         }
     }
 
     /// Forgets a socket. What it has in flight still arrives.
     pub(super) fn remove(&mut self, key: Key) {
+        self.disarm(key);
         if let Some(socket) = self.sockets.remove(key) {
-            let tuples = &mut self.machines[socket.machine].tuples;
-            // A newer connection may have the same addresses.
-            if tuples.get(&(socket.local, socket.remote)) == Some(&key) {
-                tuples.remove(&(socket.local, socket.remote));
-            }
+            self.release(socket.machine, (socket.local, socket.remote), key);
+        }
+    }
+
+    /// Gives the addresses of a connection back.
+    fn release(&mut self, machine: usize, tuple: (SocketAddr, SocketAddr), key: Key) {
+        let tuples = &mut self.machines[machine].tuples;
+        // A newer connection may have the same addresses.
+        if tuples.get(&tuple) == Some(&key) {
+            tuples.remove(&tuple);
         }
     }
 }

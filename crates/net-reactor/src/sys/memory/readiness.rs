@@ -76,6 +76,7 @@ impl State {
         let faulty = self.faults.is_on();
         let due = self.kernels[kernel].ready.len() + self.kernels[kernel].held.released.len();
         if faulty && due > 0 && self.fires(kernel, Fault::WaitInterrupted) {
+            self.rouse(kernel);
             return Ok(());
         }
         let woken = self.take_wake(kernel);
@@ -91,6 +92,9 @@ impl State {
             self.schedule(at, Event::Later(Later::Wake { kernel, asked: false }));
         }
         self.trace_loop(kernel, "wait", &[brought as u64, u64::from(woken)]);
+        if !self.kernels[kernel].is_quiet() {
+            self.rouse(kernel);
+        }
         Ok(())
     }
 
@@ -171,7 +175,7 @@ impl State {
 
     /// Draws whether a report comes in two parts, and in which order.
     fn split(&mut self, kernel: usize, flags: Flags) -> Option<(Flags, Flags)> {
-        if !(flags.readable && flags.writable) || !self.fires(kernel, Fault::ReportSplit) {
+        if !(flags.readable && flags.writable && self.fires(kernel, Fault::ReportSplit)) {
             return None;
         }
         let (room, input) = (Flags::WRITABLE, Flags { writable: false, ..flags });
@@ -301,6 +305,7 @@ impl State {
             Later::Wake { asked: false, .. } => owner.held.nudged = true,
             Later::Job { number, .. } => owner.jobs.extend(owner.held.slow_jobs.remove(&number)),
         }
+        self.rouse(kernel);
     }
 
     /// Forgets what a dropped kernel still owed its loop, and returns the jobs.
@@ -315,8 +320,8 @@ impl State {
         retired.held.retired = true;
         let machine = retired.machine;
         let jobs = std::mem::take(&mut retired.jobs);
-        if std::mem::take(&mut retired.reserve) {
-            self.machines[machine].close_descriptor();
+        if let Some(reserve) = retired.reserve.take() {
+            self.machines[machine].descriptors.close(reserve);
         }
         (jobs, held)
     }

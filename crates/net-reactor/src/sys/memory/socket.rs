@@ -3,8 +3,9 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::pipe::{Fin, Incoming, Outgoing};
-use crate::base::Key;
+use super::pipe::{Incoming, Outgoing};
+use super::retry::{Retry, Vigil};
+use crate::base::{Instant, Key};
 use crate::sys::Token;
 
 /// One end of a connection.
@@ -12,9 +13,14 @@ use crate::sys::Token;
 /// It lives as long as anything can happen to it, which is longer than its descriptor: a closed
 /// socket still delivers what was sent.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one socket")]
 pub(super) struct Socket {
     /// The machine it belongs to.
     pub(super) machine: usize,
+    /// The machine of its peer; its own if there is none.
+    pub(super) far: usize,
+    /// Its number in the descriptor table; none before it is accepted and after it is closed.
+    pub(super) descriptor: Option<u32>,
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
     /// It came through an IPv6 listener, and so shows IPv4 addresses as mapped ones.
@@ -28,6 +34,15 @@ pub(super) struct Socket {
     pub(super) error: Option<io::ErrorKind>,
     pub(super) holder: Holder,
     pub(super) edges: Edges,
+    pub(super) retry: Retry,
+    /// Keep-alive, if it is switched on.
+    pub(super) vigil: Option<Vigil>,
+    /// When anything last came from the peer.
+    pub(super) last_heard: Instant,
+    /// Its FIN was sent before the peer's had arrived.
+    pub(super) closes_first: bool,
+    /// Both directions are finished, and its addresses belong to it no more.
+    pub(super) retired: bool,
     /// A chopped receive left bytes that count as not arrived until the next wait.
     pub(super) withheld: bool,
     /// A chopped send left the buffer "full" until the next wait.
@@ -59,13 +74,15 @@ pub(super) enum Holder {
 impl Socket {
     /// Makes one end of a connection.
     pub(super) fn new(
-        machine: usize,
+        (machine, far): (usize, usize),
         local: SocketAddr,
         remote: SocketAddr,
         capacity_bytes: usize,
     ) -> Self {
         Self {
             machine,
+            far,
+            descriptor: None,
             local,
             remote,
             shows_v6: false,
@@ -76,6 +93,11 @@ impl Socket {
             error: None,
             holder: Holder::Backlog,
             edges: Edges::default(),
+            retry: Retry::default(),
+            vigil: None,
+            last_heard: Instant::ORIGIN,
+            closes_first: false,
+            retired: false,
             withheld: false,
             squeezed: false,
         }
@@ -121,8 +143,7 @@ impl Socket {
 
     /// Whether nothing can happen any more to a socket that nobody holds.
     pub(super) fn is_over(&self) -> bool {
-        let finished = self.outgoing.fin() == Fin::Sent && self.incoming.is_finished();
-        self.holder == Holder::Nobody && (finished || self.phase == Phase::Dead)
+        self.holder == Holder::Nobody && (self.retired || self.phase == Phase::Dead)
     }
 
     /// Shows an address the way this socket's family does.

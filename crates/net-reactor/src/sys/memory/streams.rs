@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 use super::listeners::{bad_descriptor, is_taken, plain};
 use super::machine::{Call, Machine};
-use super::network::Event;
 use super::pipe::Fin;
 use super::socket::{Edges, Flags, Holder, Phase, Socket};
 use super::world::State;
@@ -22,22 +21,22 @@ impl State {
         bind: Option<SocketAddr>,
     ) -> io::Result<Key> {
         let index = self.kernels[kernel].machine;
+        self.check_boot(kernel)?;
         self.machines[index].check(Call::Connect)?;
         let remote = plain(peer);
         let local = self.pick_local(index, remote, bind)?;
-        self.machines[index].open_descriptor()?;
-        let mut socket = Socket::new(index, local, remote, self.settings.capacity_bytes);
+        let descriptor = self.machines[index].descriptors.open()?;
+        let far = self.route(index, remote.ip()).unwrap_or(index);
+        let mut socket = Socket::new((index, far), local, remote, self.settings.capacity_bytes);
+        socket.descriptor = Some(descriptor);
         socket.shows_v6 = peer.is_ipv6();
         socket.holder = Holder::Kernel(kernel);
         socket.edges.register(token, Flags::default());
         let key = self.sockets.insert(socket);
         self.machines[index].tuples.insert((local, remote), key);
-        let target = self.route(index, remote.ip()).unwrap_or(index);
-        if let Some((at, error)) = self.doom {
-            self.schedule(at, Event::NoConnection { to: key, error });
-        } else {
-            let at = self.arrival(key, target);
-            self.schedule(at, Event::Syn { from: key, retries: 0 });
+        match self.doom {
+            Some((at, error)) => self.refuse_at(at, key, error),
+            None => self.send_syn(key),
         }
         self.run_due();
         Ok(key)
@@ -49,7 +48,7 @@ impl State {
         remote: SocketAddr,
         bind: Option<SocketAddr>,
     ) -> io::Result<SocketAddr> {
-        let machine = &mut self.machines[index];
+        let (now, machine) = (self.now, &mut self.machines[index]);
         let (ip, port) = match bind {
             Some(local) if !local.ip().is_unspecified() => {
                 (local.ip().to_canonical(), local.port())
@@ -64,7 +63,8 @@ impl State {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let used = |machine: &Machine, port| {
-            machine.tuples.contains_key(&(SocketAddr::new(ip, port), remote))
+            let tuple = (SocketAddr::new(ip, port), remote);
+            machine.tuples.contains_key(&tuple) || machine.time_wait.contains(&tuple, now)
         };
         if port == 0 {
             let free = machine.find_port(|machine, port| !used(machine, port));
@@ -72,7 +72,7 @@ impl State {
             return Ok(SocketAddr::new(ip, port));
         }
         let local = SocketAddr::new(ip, port);
-        if is_taken(&self.listeners, machine, local, &ListenOptions::default()) {
+        if is_taken(&self.listeners, machine, now, local, &ListenOptions::default()) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         if used(machine, port) {
@@ -143,10 +143,8 @@ impl State {
                 self.note(key, Flags::READABLE);
             }
         }
-        if let Some(peer) = self.sockets.get(key).and_then(|socket| socket.peer) {
-            self.pump(peer);
-            self.run_due();
-        }
+        self.announce_window(key);
+        self.run_due();
         Ok(taken)
     }
 
@@ -231,22 +229,21 @@ impl State {
         Ok(())
     }
 
-    /// Changes a socket. Only the buffers' sizes mean anything here.
+    /// Changes a socket. Nothing waits here for more bytes, so that `TCP_NODELAY` changes nothing.
     pub(super) fn set_option(&mut self, key: Key, option: SocketOption) -> io::Result<()> {
         self.check(key, Call::SetOption, Flags::default())?;
         let socket = self.sockets.get_mut(key).ok_or_else(bad_descriptor)?;
         match option {
-            SocketOption::NoDelay(_) | SocketOption::KeepAlive(_) => {}
+            SocketOption::NoDelay(_) => {}
+            SocketOption::KeepAlive(settings) => self.keep_alive(key, settings),
             SocketOption::SendBuffer(bytes) => {
                 socket.outgoing.set_capacity(bytes);
                 self.announce_room(key);
             }
             SocketOption::ReceiveBuffer(bytes) => {
                 socket.incoming.set_capacity(bytes);
-                if let Some(peer) = socket.peer {
-                    self.pump(peer);
-                    self.run_due();
-                }
+                self.announce_window(key);
+                self.run_due();
             }
         }
         Ok(())
@@ -268,10 +265,9 @@ impl State {
         socket.holder = Holder::Nobody;
         socket.edges = Edges::default();
         socket.outgoing.finish();
-        let machine = socket.machine;
-        self.machines[machine].close_descriptor();
+        self.close_descriptor(key);
         self.pump(key);
-        self.reap(key);
+        self.settle(key);
         self.run_due();
     }
 
@@ -279,13 +275,25 @@ impl State {
     pub(super) fn reset(&mut self, key: Key) {
         let Some(socket) = self.sockets.get(key) else { return };
         let finished = socket.outgoing.fin() == Fin::Sent && socket.incoming.is_finished();
-        let unread = !socket.incoming.is_empty();
-        let machine = socket.machine;
-        self.machines[machine].close_descriptor();
+        let unread = !socket.incoming.is_empty() && !socket.retired;
+        self.close_descriptor(key);
         if !finished || unread {
             self.send_reset(key);
         }
         self.remove(key);
         self.run_due();
+    }
+
+    /// Gives back the number of a socket that a loop held.
+    fn close_descriptor(&mut self, key: Key) {
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        if let Some(number) = socket.descriptor.take() {
+            self.machines[socket.machine].descriptors.close(number);
+        }
+    }
+
+    /// Fails if the host was switched off since this kernel was made.
+    pub(super) fn check_boot(&self, kernel: usize) -> io::Result<()> {
+        if self.kernels[kernel].held.retired { Err(bad_descriptor()) } else { Ok(()) }
     }
 }

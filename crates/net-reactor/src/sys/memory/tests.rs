@@ -1,6 +1,9 @@
 //! What only this kernel can do; what every kernel does is in `sys/conformance.rs`.
 
 mod any_world;
+mod faults;
+mod held;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -212,8 +215,8 @@ fn a_full_descriptor_table_fails_and_the_reserve_turns_a_peer_away() {
     assert_eq!(receive(&mut a, &mut client).unwrap(), b"");
     assert_eq!(host.open_descriptors(), 2);
 
-    // A table that is fuller than full costs the reserve; it comes back with the next call.
-    host.set_descriptor_limit(1);
+    // A table without a single number costs the reserve; it comes back with the next call.
+    host.set_descriptor_limit(0);
     let _second = a.connect(token(4), address, None).unwrap();
     assert_eq!(b.turn_away(&listener).unwrap_err().raw_os_error(), Some(EMFILE));
     host.set_descriptor_limit(2);
@@ -248,9 +251,12 @@ fn nobody_answers_for_an_address_that_no_host_has() {
     let mut a = world.host("a");
     let nowhere = SocketAddr::from(([203, 0, 113, 9], 80));
     let silent = a.connect(token(1), nowhere, None).unwrap();
-    world.advance(Duration::from_secs(3_600));
+    world.advance(ms(126_999));
     assert!(reports(&mut a).is_empty());
     assert_eq!(kind(a.connected(&silent)), ErrorKind::NotConnected);
+    world.advance(ms(1));
+    assert!(reports(&mut a)[0].failed);
+    assert_eq!(kind(a.connected(&silent)), ErrorKind::TimedOut);
     a.close(silent, CloseHow::Fin);
     world.no_host(NoHost::Unreachable);
     let unreachable = a.connect(token(2), nowhere, None).unwrap();

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::network::Event;
+use super::network::{Event, Segment};
 use super::world::{State, World};
 use crate::base::{Instant, Key};
 
@@ -194,7 +194,7 @@ const fn word_of(key: Key) -> u64 {
 }
 
 /// Numbers an error as Linux does on x86, whatever this machine and its compiler think.
-fn errno(error: &io::Error) -> u32 {
+pub(super) fn errno(error: &io::Error) -> u32 {
     match error.kind() {
         io::ErrorKind::PermissionDenied => 1,
         io::ErrorKind::NotFound => 2,
@@ -220,6 +220,21 @@ fn errno(error: &io::Error) -> u32 {
             Some(raw) => u32::try_from(raw).unwrap_or(0),
             None => 0,
         },
+    }
+}
+
+/// Returns a segment's kind, the socket that it is for, and a word that says the rest.
+fn segment_words(segment: &Segment) -> (&'static str, Key, u64) {
+    match segment {
+        Segment::Syn { from } => ("syn from", *from, 0),
+        Segment::SynAck { from, to } => ("syn-ack to", *to, word_of(*from)),
+        Segment::Refusal { to, error } => {
+            ("no connection for", *to, u64::from(errno(&(*error).into())))
+        }
+        Segment::Data { to, bytes, .. } => ("data to", *to, hash_bytes(0, bytes)),
+        Segment::Fin { to, .. } => ("fin to", *to, 0),
+        Segment::Reset { to } => ("reset to", *to, 0),
+        Segment::Probe { to, .. } => ("probe to", *to, 0),
     }
 }
 
@@ -266,23 +281,26 @@ impl State {
     /// Notes what arrives.
     pub(super) fn trace_arrival(&mut self, event: &Event) {
         let (kind, to, word) = match event {
-            Event::Syn { from, retries } => ("syn from", *from, u64::from(*retries)),
-            Event::SynAck { from, to } => ("syn-ack to", *to, word_of(*from)),
-            Event::NoConnection { to, error } => {
-                ("no connection for", *to, u64::from(errno(&(*error).into())))
-            }
-            Event::Data { to, bytes, .. } => ("data to", *to, hash_bytes(0, bytes)),
-            Event::Fin { to, .. } => ("fin to", *to, 0),
-            Event::Reset { to } => ("reset to", *to, 0),
+            Event::Arrival { segment, .. } => segment_words(segment),
+            Event::Retry { key } => ("retry of", *key, 0),
+            Event::KeepAlive { key } => ("keep-alive of", *key, 0),
             Event::Answer { kernel, query, .. } => ("answer to", *query, *kernel as u64),
             // What was held back is noted where it comes out.
             Event::Later(_) => return,
         };
         self.trace.event(self.now, Lane::NET, kind, &[word_of(to), word], |line| {
             let _ = write!(line, " #{to:?}");
-            if let Event::Data { bytes, .. } = event {
+            if let Event::Arrival { segment: Segment::Data { bytes, .. }, .. } = event {
                 let _ = write!(line, ", {} bytes", bytes.len());
             }
+        });
+    }
+
+    /// Notes that a segment is lost.
+    pub(super) fn trace_loss(&mut self, segment: &Segment) {
+        let (kind, to, _) = segment_words(segment);
+        self.trace.event(self.now, Lane::NET, "lost", &[word_of(to)], |line| {
+            let _ = write!(line, " {kind} #{to:?}");
         });
     }
 }

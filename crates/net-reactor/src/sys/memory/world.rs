@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Memory;
+use super::alarm::{Alarm, Roused};
 use super::chance::Chance;
 use super::fault::{Fault, FaultRates, FaultTable};
 use super::inject::Doom;
+use super::links::{Link, Wires};
 use super::listeners::Listening;
 use super::machine::{EPHEMERAL_PORTS_LEN, Kernel, Machine};
 use super::names::Name;
-use super::network::Event;
+use super::network::{Event, EventId};
 use super::socket::Socket;
 use super::trace::Trace;
 use crate::base::{Instant, Slab};
@@ -22,14 +25,29 @@ use crate::base::{Instant, Slab};
 /// How many bytes each end of a direction buffers by default: 64 KiB a direction.
 const CAPACITY_BYTES: usize = 32 * 1024;
 
+/// How long `TIME_WAIT` lasts by default; Linux's `TCP_TIMEWAIT_LEN`.
+const TIME_WAIT: Duration = Duration::from_secs(60);
+
 /// Hosts in plain memory, with one clock that only a test moves.
 ///
 /// A clone is another handle on the same world. Everything happens on the thread that calls, and
 /// everything that is left to chance is drawn from the seed: the same calls in the same order give
 /// the same world.
 ///
-/// What is simpler than the real thing: acknowledgements and window updates travel in no time;
-/// nothing is lost, except SYNs to a full backlog; and there is no `TIME_WAIT`.
+/// What is simpler than the real thing:
+///
+/// - Acknowledgements and window updates travel in no time, or not at all while their way is cut or
+///   clogged. There is no congestion window, and no limit to the size of a segment.
+/// - What follows a lost segment is lost with it, and everything waits for the retransmission
+///   timer: there are neither fast retransmits nor selective acknowledgements.
+/// - A server's end exists, and can be accepted, when the SYN arrives; Linux waits for the
+///   acknowledgement of its answer.
+/// - Ports in `TIME_WAIT` are not reused after a second for the same peer (Linux does so on
+///   loopback, `net.ipv4.tcp_tw_reuse`), there can be any number of them, and a reset does not end
+///   them.
+/// - A socket that has its own error after a timeout never says `EHOSTUNREACH`: no router on the
+///   way sends ICMP.
+/// - One descriptor table serves all loops of a host, as if they were one process.
 #[derive(Clone)]
 pub(crate) struct World {
     state: Rc<RefCell<State>>,
@@ -38,7 +56,7 @@ pub(crate) struct World {
 /// What becomes of a connection to an address that no host has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoHost {
-    /// Nothing, ever. The default.
+    /// No answer, ever, so that it times out after 127 s. The default.
     Silent,
     /// It fails with [`HostUnreachable`](std::io::ErrorKind::HostUnreachable).
     Unreachable,
@@ -94,18 +112,9 @@ impl World {
         self.state().sockets.len()
     }
 
-    /// Sets how long a segment takes from one host to another; no time by default.
-    ///
-    /// Within a host it takes no time. Segments on their way keep their time of arrival.
-    pub(crate) fn latency(&self, latency: Duration) {
-        self.state().settings.latency = latency;
-    }
-
-    /// Sets how long a segment takes on the way from one host to another, one way.
-    pub(crate) fn link_latency(&self, from: &str, to: &str, latency: Duration) {
-        let mut state = self.state();
-        let (from, to) = (state.machine(from), state.machine(to));
-        state.settings.links.insert((from, to), latency);
+    /// Sets how long a host remembers a connection that it closed first; 60 s by default.
+    pub(crate) fn time_wait(&self, time: Duration) {
+        self.state().settings.time_wait = time;
     }
 
     /// Sets how many bytes each end of a direction buffers, for connections made from now on.
@@ -172,8 +181,13 @@ pub(super) struct State {
     pub(super) sockets: Slab<Socket>,
     pub(super) listeners: Slab<Listening>,
     /// What is on its way, by time of arrival and then in the order of sending.
-    pub(super) events: BTreeMap<(Instant, u64), Event>,
+    pub(super) events: BTreeMap<EventId, Event>,
     pub(super) events_sent: u64,
+    pub(super) wires: Wires,
+    /// Buffers for the next segments.
+    pub(super) spare: Vec<Vec<u8>>,
+    pub(super) roused: Arc<Roused>,
+    pub(super) seed: u64,
     pub(super) settings: Settings,
     pub(super) chance: Chance,
     pub(super) faults: FaultTable,
@@ -187,8 +201,9 @@ pub(super) struct State {
 
 /// What the knobs of [`World`] set.
 pub(super) struct Settings {
-    pub(super) latency: Duration,
-    pub(super) links: BTreeMap<(usize, usize), Duration>,
+    /// The properties of ways that have none of their own.
+    pub(super) link: Link,
+    pub(super) time_wait: Duration,
     pub(super) name_latency: Duration,
     pub(super) capacity_bytes: usize,
     pub(super) spurious_percent: u64,
@@ -206,9 +221,13 @@ impl State {
             listeners: Slab::default(),
             events: BTreeMap::new(),
             events_sent: 0,
+            wires: Wires::new(),
+            spare: Vec::new(),
+            roused: Arc::default(),
+            seed,
             settings: Settings {
-                latency: Duration::ZERO,
-                links: BTreeMap::new(),
+                link: Link::default(),
+                time_wait: TIME_WAIT,
                 name_latency: Duration::ZERO,
                 capacity_bytes: CAPACITY_BYTES,
                 spurious_percent: 0,
@@ -226,15 +245,19 @@ impl State {
 
     fn add_kernel(&mut self, name: &str) -> usize {
         let index = self.machine(name);
-        let reserve = self.machines[index].open_descriptor().is_ok();
+        let kernel = self.kernels.len();
         let number = self.kernels.iter().filter(|kernel| kernel.machine == index).count();
         let lane = self.trace.add_lane(format!("{name}.{number}"));
-        self.kernels.push(Kernel::new(index, reserve, lane));
-        self.kernels.len() - 1
+        let alarm = Alarm::new(kernel, &self.roused);
+        let is_on = self.machines[index].is_on;
+        let reserve = is_on.then(|| self.machines[index].descriptors.open().ok()).flatten();
+        self.kernels.push(Kernel::new(index, reserve, alarm, lane));
+        self.kernels[kernel].held.retired = !is_on;
+        kernel
     }
 
     /// Finds a host by its name, or makes it.
-    fn machine(&mut self, name: &str) -> usize {
+    pub(super) fn machine(&mut self, name: &str) -> usize {
         if let Some(index) = self.machines.iter().position(|machine| machine.name == name) {
             return index;
         }
@@ -253,6 +276,8 @@ impl State {
         if ip.is_loopback() {
             return None;
         }
-        self.machines.iter().position(|machine| machine.owns(ip))
+        // The n-th host has the n-th address of its network.
+        let index = Machine::number_of(ip)?.checked_sub(1)?;
+        (index < self.machines.len()).then_some(index)
     }
 }

@@ -7,7 +7,7 @@ mod sockets;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mio::net::{TcpListener, TcpStream};
 
@@ -110,6 +110,11 @@ impl Sys for Native {
 
     fn now(&self) -> Instant {
         Instant::ORIGIN + clock().duration_since(self.origin)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
     }
 
     fn waker(&self) -> Arc<dyn Wake> {

@@ -1,0 +1,302 @@
+//! The links between hosts: how long a segment takes, and whether it arrives at all.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use super::chance::stream;
+use super::network::{Event, Segment};
+use super::world::{State, World};
+use crate::base::{Instant, Key, Rng};
+
+/// How long a segment is on its way, beside the time that it takes to put its bytes on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Latency {
+    /// Always the same.
+    Fixed(Duration),
+    /// Anything from `min` to `max`, evenly spread.
+    Uniform {
+        /// The shortest.
+        min: Duration,
+        /// The longest.
+        max: Duration,
+    },
+    /// Mostly `base`; now and then up to `spike` more, evenly spread.
+    LongTail {
+        /// What most segments take.
+        base: Duration,
+        /// The most that comes on top.
+        spike: Duration,
+        /// How many of a million segments are late.
+        spikes_ppm: u64,
+    },
+}
+
+impl Latency {
+    fn draw(self, rng: &mut Rng) -> Duration {
+        match self {
+            Self::Fixed(time) => time,
+            Self::Uniform { min, max } => min + below(rng, max.saturating_sub(min)),
+            Self::LongTail { base, spike, spikes_ppm } if rng.below(1_000_000) < spikes_ppm => {
+                base + below(rng, spike)
+            }
+            Self::LongTail { base, .. } => base,
+        }
+    }
+
+    /// Returns what a sender that has measured it for a while counts on.
+    fn nominal(self) -> Duration {
+        match self {
+            Self::Fixed(time) | Self::Uniform { max: time, .. } => time,
+            Self::LongTail { base, .. } => base,
+        }
+    }
+}
+
+fn below(rng: &mut Rng, span: Duration) -> Duration {
+    let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(rng.below(span.saturating_add(1)))
+}
+
+/// The properties of the way from one host to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// How long a segment is on its way; no time by default.
+    pub(crate) latency: Latency,
+    /// How fast bytes are put on the wire, where segments wait for each other; `None`, the default,
+    /// takes no time. Only payload counts.
+    pub(crate) bytes_per_second: Option<u64>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self { latency: Latency::Fixed(Duration::ZERO), bytes_per_second: None }
+    }
+}
+
+impl World {
+    /// Sets the properties of the way from one host to another; nothing changes for segments that
+    /// are on it already.
+    pub(crate) fn set_link(&self, from: &str, to: &str, link: Link) {
+        let mut state = self.state();
+        let way = (state.machine(from), state.machine(to));
+        state.wire(way).link = Some(link);
+    }
+
+    /// Sets the properties of every way that has none of its own.
+    pub(crate) fn set_links(&self, link: Link) {
+        self.state().settings.link = link;
+    }
+
+    /// Sets how long a segment takes from one host to another; no time by default.
+    ///
+    /// Within a host it takes no time. Segments on their way keep their time of arrival.
+    pub(crate) fn latency(&self, latency: Duration) {
+        self.state().settings.link.latency = Latency::Fixed(latency);
+    }
+
+    /// Sets how long a segment takes on the way from one host to another, one way.
+    pub(crate) fn link_latency(&self, from: &str, to: &str, latency: Duration) {
+        let mut state = self.state();
+        let way = (state.machine(from), state.machine(to));
+        let link = state.link(way);
+        state.wire(way).link = Some(Link { latency: Latency::Fixed(latency), ..link });
+    }
+
+    /// Loses everything on the way from one host to another, with what is on it now, until
+    /// [`mend`](Self::mend).
+    ///
+    /// The senders repeat what was lost as Linux does, and give up as Linux does. Cut a second
+    /// time the other way round, two hosts are parted; the way within a host cannot be cut.
+    pub(crate) fn cut(&self, from: &str, to: &str) {
+        let mut state = self.state();
+        let way = (state.machine(from), state.machine(to));
+        let wire = state.wire(way);
+        wire.cut = true;
+        wire.cuts += 1;
+        state.worry(way.0, way.1);
+    }
+
+    /// Undoes [`cut`](Self::cut). What was lost arrives when its sender tries again.
+    pub(crate) fn mend(&self, from: &str, to: &str) {
+        let mut state = self.state();
+        let way = (state.machine(from), state.machine(to));
+        state.wire(way).cut = false;
+    }
+
+    /// Keeps everything that is sent from one host to another waiting, until
+    /// [`unclog`](Self::unclog). What is on its way arrives.
+    pub(crate) fn clog(&self, from: &str, to: &str) {
+        let mut state = self.state();
+        let way = (state.machine(from), state.machine(to));
+        state.wire(way).clogged = true;
+        state.worry(way.0, way.1);
+    }
+
+    /// Undoes [`clog`](Self::clog): what waited sets out now, in its order.
+    pub(crate) fn unclog(&self, from: &str, to: &str) {
+        let mut state = self.state();
+        let way = (state.machine(from), state.machine(to));
+        let wire = state.wire(way);
+        wire.clogged = false;
+        for segment in std::mem::take(&mut wire.held) {
+            state.transmit(way.0, way.1, segment);
+        }
+        // Acknowledgements are not segments of their own here; they waited as well.
+        for key in state.between(way.0, way.1) {
+            state.acknowledge_from(key);
+        }
+        state.run_due();
+    }
+
+    /// Resets every connection between two hosts on both sides, as a box on the way can.
+    pub(crate) fn reset_link(&self, a: &str, b: &str) {
+        let mut state = self.state();
+        let (a, b) = (state.machine(a), state.machine(b));
+        for key in [state.between(a, b), state.between(b, a)].concat() {
+            state.on_reset(key);
+        }
+    }
+}
+
+/// The state of the way from one host to another.
+pub(super) struct Wire {
+    /// Its own properties, if it does not have those of all.
+    link: Option<Link>,
+    rng: Rng,
+    /// When the last byte so far is on the wire.
+    free_at: Instant,
+    cut: bool,
+    /// How often it was cut: what set out before a cut does not arrive after it.
+    cuts: u32,
+    clogged: bool,
+    /// What waits for the end of the clog.
+    held: VecDeque<Segment>,
+}
+
+/// One segment's way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hop {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) sent: Instant,
+    cuts: u32,
+}
+
+/// The ways, by the numbers of their hosts.
+pub(super) type Wires = BTreeMap<(usize, usize), Wire>;
+
+impl State {
+    /// Returns a way's state, and makes it if it is new.
+    fn wire(&mut self, way: (usize, usize)) -> &mut Wire {
+        let (seed, machines) = (self.seed, &self.machines);
+        self.wires.entry(way).or_insert_with(|| {
+            let name = format!("link {} {}", machines[way.0].name, machines[way.1].name);
+            Wire {
+                link: None,
+                rng: stream(seed, &name),
+                free_at: Instant::ORIGIN,
+                cut: false,
+                cuts: 0,
+                clogged: false,
+                held: VecDeque::new(),
+            }
+        })
+    }
+
+    fn link(&self, way: (usize, usize)) -> Link {
+        self.wires.get(&way).and_then(|wire| wire.link).unwrap_or(self.settings.link)
+    }
+
+    /// Sends a segment on its way.
+    pub(super) fn transmit(&mut self, from: usize, to: usize, segment: Segment) {
+        let (now, default) = (self.now, self.settings.link);
+        if from == to {
+            let hop = Hop { from, to, sent: now, cuts: 0 };
+            return self.set_out(now, hop, segment);
+        }
+        let wire = self.wire((from, to));
+        let hop = Hop { from, to, sent: now, cuts: wire.cuts };
+        if wire.cut {
+            return self.on_lost(segment, now);
+        }
+        if wire.clogged {
+            let waiting = segment.waiting();
+            wire.held.push_back(segment);
+            if let Some(key) = waiting {
+                self.arm(key, now);
+            }
+            return;
+        }
+        let link = wire.link.unwrap_or(default);
+        let mut leaves = now.max(wire.free_at);
+        if let Some(rate) = link.bytes_per_second {
+            let nanos = u128::from(segment.len()) * 1_000_000_000 / u128::from(rate.max(1));
+            leaves += Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+            wire.free_at = leaves;
+        }
+        let at = leaves + link.latency.draw(&mut wire.rng);
+        self.set_out(at, hop, segment);
+    }
+
+    /// Lets a segment arrive at a time, or behind those to the same socket that set out earlier.
+    fn set_out(&mut self, at: Instant, hop: Hop, segment: Segment) {
+        let receiver = segment.receiver().and_then(|key| self.sockets.get_mut(key));
+        let at = receiver.map_or(at, |receiver| receiver.incoming.arrival(at));
+        self.schedule(at, Event::Arrival { hop, segment });
+    }
+
+    /// Lets a connection that is being started fail at a time.
+    pub(super) fn refuse_at(&mut self, at: Instant, key: Key, error: io::ErrorKind) {
+        let Some(client) = self.sockets.get(key) else { return };
+        let hop = Hop { from: client.machine, to: client.machine, sent: self.now, cuts: 0 };
+        self.set_out(at, hop, Segment::Refusal { to: key, error });
+    }
+
+    /// Whether a segment that would arrive now does not: its way was cut, or nobody is there.
+    pub(super) fn loses(&self, hop: Hop) -> bool {
+        let cut = || {
+            let wire = self.wires.get(&(hop.from, hop.to));
+            wire.is_some_and(|wire| wire.cut || wire.cuts != hop.cuts)
+        };
+        !self.machines[hop.to].is_on || (hop.from != hop.to && cut())
+    }
+
+    /// Whether the way from one host to another is open now; acknowledgements take it in no time.
+    pub(super) fn is_passable(&self, from: usize, to: usize) -> bool {
+        let closed = |wire: &Wire| wire.cut || wire.clogged;
+        from == to || !self.wires.get(&(from, to)).is_some_and(closed)
+    }
+
+    /// Whether nothing gets from one host to another now.
+    pub(super) fn is_cut(&self, from: usize, to: usize) -> bool {
+        from != to && self.wires.get(&(from, to)).is_some_and(|wire| wire.cut)
+    }
+
+    /// Returns how long an answer takes that nothing delays.
+    pub(super) fn round_trip(&self, from: usize, to: usize) -> Duration {
+        if from == to {
+            return Duration::ZERO;
+        }
+        self.link((from, to)).latency.nominal() + self.link((to, from)).latency.nominal()
+    }
+
+    /// Returns the sockets of one host that are connected to another, in the order of their
+    /// addresses.
+    pub(super) fn between(&self, here: usize, there: usize) -> Vec<Key> {
+        let leads_there =
+            |key: &Key| self.sockets.get(*key).is_some_and(|socket| socket.far == there);
+        self.machines[here].tuples.values().copied().filter(leads_there).collect()
+    }
+
+    /// Lets the connections between two hosts that wait for each other find out that nothing
+    /// comes. While nothing is in the way no timer runs.
+    pub(super) fn worry(&mut self, a: usize, b: usize) {
+        let now = self.now;
+        for key in [self.between(a, b), self.between(b, a)].concat() {
+            if self.sockets.get(key).is_some_and(|socket| socket.outgoing.is_pending()) {
+                self.arm(key, now);
+            }
+        }
+    }
+}
