@@ -12,6 +12,39 @@ mod protocol;
 pub mod sim;
 mod sys;
 
+/// Marks a point where a simulation may make something go wrong; false in production.
+///
+/// ```
+/// use net_reactor::buggify;
+///
+/// // A send that sometimes takes the slow path, so that the slow path is tested.
+/// let batch = if buggify!("small batch") { 1 } else { 512 };
+/// # assert_eq!(batch, 512);
+/// ```
+///
+/// Without the feature `sim` it is the constant `false`. In a [`Simulation`](sim::Simulation)
+/// whose faults include `user-point` a quarter of all points is armed by each seed, and an armed
+/// one says true a quarter of the time. The name tells points apart.
+///
+/// After FoundationDB's macro of the same name.
+#[macro_export]
+macro_rules! buggify {
+    ($name:literal) => {
+        $crate::__point($name)
+    };
+}
+
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub use sim::reach as __point;
+
+#[cfg(not(feature = "sim"))]
+#[doc(hidden)]
+#[must_use]
+pub const fn __point(_name: &'static str) -> bool {
+    false
+}
+
 #[cfg(feature = "_bench")]
 #[doc(hidden)]
 pub use event_loop::bench_support;

@@ -2,16 +2,15 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::rc::Rc;
 
 use super::oracle::Oracles;
-use crate::base::{Instant, LoopId, Rng};
+use crate::base::{LoopId, Rng};
 use crate::endpoint::{Bound, Client, Error, Place, Server};
 use crate::net::{ConnectError, ListenError, Target, TargetError, Watched};
 use crate::protocol::{
     EventLoop, IntoHandler, LoopConfig, LoopHandle, Peer, Protocol, Reactor, ServerHandle,
 };
-use crate::sys::memory::World;
+use crate::sys::memory::{Fault, World};
 
 /// A host of a simulation. It is `Copy`, and names its host in calls of the
 /// [`Simulation`](super::Simulation) that made it.
@@ -35,6 +34,7 @@ pub struct Boot<'a> {
 }
 
 /// A server that a [`Boot`] has started.
+#[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct Served {
     /// Where it listens, with the port the kernel chose for port 0.
@@ -47,15 +47,15 @@ pub struct Served {
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) loops: Vec<EventLoop>,
-    pub(super) outcome: Option<Outcome>,
+    pub(super) outcome: Option<Verdict>,
 }
 
 /// Asked once the process has ended: the first connection that could not be opened.
-pub(super) struct Outcome(pub(super) Box<dyn FnOnce() -> Option<ConnectError>>);
+pub(super) struct Verdict(pub(super) Box<dyn FnOnce() -> Option<ConnectError>>);
 
-impl fmt::Debug for Outcome {
+impl fmt::Debug for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Outcome")
+        f.write_str("Verdict")
     }
 }
 
@@ -119,7 +119,7 @@ impl Boot<'_> {
         let running = client.connect_in(&mut self.nursery, &target)?;
         let handle = running.handle();
         let (event_loop, outcome) = running.into_parts();
-        let outcome = Some(Outcome(Box::new(outcome)));
+        let outcome = Some(Verdict(Box::new(outcome)));
         self.processes.push(Process { loops: vec![event_loop], outcome });
         Ok(handle)
     }
@@ -154,6 +154,8 @@ pub(super) struct Nursery<'a> {
     pub(super) host: &'a str,
     pub(super) oracles: &'a Oracles,
     pub(super) next_number: usize,
+    /// How many posts each loop takes, if a fault limits that.
+    pub(super) inbox_tasks_max: Option<usize>,
     /// The kernel of each loop made here, in the order of their numbers.
     pub(super) kernels: Vec<(LoopId, usize)>,
 }
@@ -169,6 +171,13 @@ impl Nursery<'_> {
         let number = u32::try_from(self.next_number).unwrap_or(u32::MAX >> 1);
         let id = LoopId(LoopId::SIMULATED_MIN | number);
         let memory = self.world.host(self.host);
+        let config = match self.inbox_tasks_max {
+            Some(tasks) => {
+                self.world.count(Fault::InboxFull);
+                config.inbox_tasks_max(tasks)
+            }
+            None => config,
+        };
         self.kernels.push((id, memory.index()));
         let mut event_loop = EventLoop::numbered(id, memory, config);
         event_loop.watch(Watched::by(self.oracles.eye(self.next_number, self.host)));

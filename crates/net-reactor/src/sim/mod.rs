@@ -2,11 +2,28 @@
 
 mod agenda;
 mod chance;
+mod ending;
+mod faults;
 mod host;
+mod hosts;
+mod machine;
+mod network;
 mod oracle;
+mod plan;
+mod point;
+mod run;
 mod schedule;
+mod seeds;
 mod simulation;
+#[cfg(test)]
+mod tests;
 
+pub use self::faults::Faults;
 pub use self::host::{Boot, Host, Served};
 pub use self::oracle::{OracleKind, Violation};
+#[doc(hidden)]
+pub use self::point::reach;
+pub use self::run::{Outcome, Pick, Run};
+pub use self::seeds::seeds;
 pub use self::simulation::Simulation;
+pub use crate::sys::memory::{Fault, Latency, Link, UnknownFault};

@@ -47,6 +47,10 @@ impl Oracles {
     pub(crate) fn violation(&self) -> Option<Violation> {
         None
     }
+    pub(crate) fn panic_rate(&self, _: u32) {}
+    pub(crate) fn panics_injected(&self) -> u64 {
+        0
+    }
     pub(crate) fn finish(&self) -> Option<Violation> {
         None
     }

@@ -1,6 +1,7 @@
 //! Which loop runs next: the turns of every simulated loop, one at a time.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::chance::Chance;
@@ -159,10 +160,15 @@ impl Schedule {
         if frozen {
             self.frozen.insert(host);
         } else if self.frozen.remove(&host) {
-            let thawed: Vec<usize> =
-                self.numbers().filter(|number| self.host_of(*number) == Some(host)).collect();
-            thawed.into_iter().for_each(|number| self.queue(number));
+            self.wake_all_of(host);
         }
+    }
+
+    /// Lets every loop of a host look at the time again.
+    pub(super) fn wake_all_of(&mut self, host: usize) {
+        let of_host = |number: &usize| self.host_of(*number) == Some(host);
+        let loops: Vec<usize> = self.numbers().filter(of_host).collect();
+        loops.into_iter().for_each(|number| self.queue(number));
     }
 
     fn host_of(&self, number: usize) -> Option<usize> {
@@ -262,6 +268,9 @@ impl Schedule {
         runner.turns_at_that_time = if same_time { runner.turns_at_that_time + 1 } else { 0 };
         let spins = runner.turns_at_that_time > TURNS_AT_ONE_TIME_MAX;
         self.turns += 1;
+        world.note_text("turn", &[number as u64], |line| {
+            let _ = write!(line, "of loop {number}");
+        });
         let end = runner.event_loop.wake_up(timeout).transpose();
         if end.is_none() {
             if lingers {

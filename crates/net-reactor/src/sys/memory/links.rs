@@ -11,7 +11,8 @@ use crate::base::{Instant, Key, Rng};
 
 /// How long a segment is on its way, beside the time that it takes to put its bytes on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Latency {
+#[non_exhaustive]
+pub enum Latency {
     /// Always the same.
     Fixed(Duration),
     /// Anything from `min` to `max`, evenly spread.
@@ -60,12 +61,13 @@ fn below(rng: &mut Rng, span: Duration) -> Duration {
 
 /// The properties of the way from one host to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Link {
+#[non_exhaustive]
+pub struct Link {
     /// How long a segment is on its way; no time by default.
-    pub(crate) latency: Latency,
+    pub latency: Latency,
     /// How fast bytes are put on the wire, where segments wait for each other; `None`, the default,
     /// takes no time. Only payload counts.
-    pub(crate) bytes_per_second: Option<u64>,
+    pub bytes_per_second: Option<u64>,
 }
 
 impl Default for Link {
@@ -74,7 +76,29 @@ impl Default for Link {
     }
 }
 
+impl Link {
+    /// Makes a link with this latency and no limit of bandwidth.
+    #[must_use]
+    pub fn new(latency: Latency) -> Self {
+        Self { latency, bytes_per_second: None }
+    }
+
+    /// Limits how fast bytes are put on the wire.
+    #[must_use]
+    pub fn bytes_per_second(mut self, bytes: u64) -> Self {
+        self.bytes_per_second = Some(bytes);
+        self
+    }
+}
+
 impl World {
+    /// Returns the properties of the way from one host to another.
+    pub(crate) fn link(&self, from: &str, to: &str) -> Link {
+        let mut state = self.state();
+        let way = (state.machine(from), state.machine(to));
+        state.link(way)
+    }
+
     /// Sets the properties of the way from one host to another; nothing changes for segments that
     /// are on it already.
     pub(crate) fn set_link(&self, from: &str, to: &str, link: Link) {

@@ -41,8 +41,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub(crate) use self::chance::stream;
-pub(crate) use self::fault::{Fault, FaultRates, UnknownFault};
-pub(crate) use self::links::{Latency, Link};
+pub(crate) use self::fault::FaultRates;
+pub use self::fault::{Fault, UnknownFault};
+pub use self::links::{Latency, Link};
 pub(crate) use self::machine::{Call, Host};
 pub(crate) use self::trace::TraceText;
 pub(crate) use self::world::{NoHost, World};

@@ -1,0 +1,106 @@
+//! The end of a run: what happened, and whether everything was given back.
+
+use std::time::Duration;
+
+use super::oracle::OracleKind;
+use super::{Fault, Outcome, Simulation};
+use crate::protocol::Leftovers;
+
+/// How long a run waits at its end for the loops to stop, in the world's time: one hour.
+const STOP_PATIENCE: Duration = Duration::from_secs(3600);
+
+/// What happened.
+impl Simulation {
+    /// Returns the hash of everything that happened so far: calls of the kernel with their results,
+    /// reports, segments, turns, callbacks, faults, each with its time.
+    #[must_use]
+    pub fn trace_hash(&self) -> u64 {
+        self.world.trace_hash()
+    }
+
+    /// Adds a line of the test's own to the trace, and to its hash.
+    pub fn note(&mut self, text: &str) {
+        self.world.note_text(text, &[], |_| ());
+    }
+
+    /// Returns how often a kind of fault has happened.
+    #[must_use]
+    pub fn fired(&self, fault: Fault) -> u64 {
+        self.all_fired()
+            .into_iter()
+            .find_map(|(each, count)| (each == fault).then_some(count))
+            .unwrap_or(0)
+    }
+
+    /// Returns how often each kind of fault has happened.
+    fn all_fired(&self) -> Vec<(Fault, u64)> {
+        let mut fired = self.world.fired();
+        for (fault, count) in &mut fired {
+            *count += match fault {
+                Fault::LoopStall => self.schedule.stalled,
+                Fault::TurnOrder => self.schedule.shuffled,
+                Fault::HandlerPanic => self.oracles.panics_injected(),
+                Fault::UserPoint => self.points.as_ref().map_or(0, |points| points.fired),
+                _ => 0,
+            };
+        }
+        fired
+    }
+
+    pub(super) fn outcome(&self, failure: Option<String>) -> Outcome {
+        Outcome {
+            failure,
+            time: self.now(),
+            turns: self.schedule.turns,
+            events: self.world.trace_events(),
+            trace_hash: self.trace_hash(),
+            fired: self.all_fired(),
+            faults: self.chosen.clone(),
+            picks: self.picks.clone(),
+            trace: self.world.trace_lines(),
+        }
+    }
+}
+
+/// The end.
+impl Simulation {
+    /// Stops every host gracefully, waits until all is quiet, and checks that nothing is left.
+    ///
+    /// # Panics
+    ///
+    /// When a promise is broken; see [`Simulation`].
+    #[track_caller]
+    pub fn finish(&mut self) {
+        self.is_ending = true;
+        self.calm();
+        for each in &self.processes {
+            each.server.stop();
+        }
+        let all_stopped = |sim: &mut Self| sim.processes.iter().all(|each| each.loops.is_empty());
+        if !self.run_until(STOP_PATIENCE, all_stopped) {
+            let left: Vec<usize> = self.schedule.numbers().collect();
+            self.fail(OracleKind::Liveness, format!("loops {left:?} do not stop"));
+        }
+        self.complain();
+        if let Some(violation) = self.oracles.finish() {
+            self.violation.get_or_insert(violation);
+        }
+        self.complain();
+    }
+
+    /// Checks that a loop that has stopped has given everything back.
+    pub(super) fn check_leftovers(&mut self, number: usize) {
+        let Some(event_loop) = self.schedule.event_loop(number) else { return };
+        let (leftovers, spins) = (event_loop.leftovers(), event_loop.stats().spins);
+        if leftovers != Leftovers::default() {
+            let message = format!("loop {number} has stopped and still has {leftovers:?}");
+            self.fail(OracleKind::Resources, message);
+        }
+        if spins > 0 {
+            self.fail(
+                OracleKind::Spin,
+                format!("loop {number} woke up for nothing, again and again"),
+            );
+        }
+    }
+}

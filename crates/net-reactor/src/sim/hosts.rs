@@ -1,0 +1,132 @@
+//! The hosts of a simulation: starting what runs on them, and ending it.
+
+use std::time::Duration;
+
+use super::Simulation;
+use super::host::{Boot, BootCall, Host, Nursery, Process, Verdict};
+use super::point::Reachable;
+use crate::base::{LoopId, Rng};
+use crate::net::ConnectError;
+use crate::protocol::{EventLoop, LoopStats, ServerHandle};
+
+/// How long a host waits before it tries again to start what could not start: 1 s.
+const BOOT_AGAIN: Duration = Duration::from_secs(1);
+
+/// What the simulation keeps of a host.
+pub(super) struct Site {
+    pub(super) name: String,
+    boot: Option<BootCall>,
+    random: Rng,
+    pub(super) boots: u32,
+    /// Episodes leave it alone.
+    pub(super) is_spared: bool,
+}
+
+impl Site {
+    pub(super) fn new(name: String, boot: Option<BootCall>, random: Rng) -> Self {
+        Self { name, boot, random, boots: 0, is_spared: false }
+    }
+}
+
+/// A process of a host.
+pub(super) struct Running {
+    host: usize,
+    /// Numbers of the loops that have not ended.
+    pub(super) loops: Vec<usize>,
+    pub(super) server: ServerHandle,
+    outcome: Option<Verdict>,
+}
+
+/// Hosts: starting and ending them.
+impl Simulation {
+    /// Starts a host that does not run, or starts its programs once more beside those that run.
+    pub fn start(&mut self, host: Host) {
+        let Some(site) = self.sites.get_mut(host.0) else { return };
+        let Some(mut call) = site.boot.take() else { return };
+        site.boots += 1;
+        let nursery = Nursery {
+            world: &self.world,
+            host: &site.name,
+            oracles: &self.oracles,
+            next_number: self.schedule.next_number(),
+            inbox_tasks_max: self.plan.inbox_tasks_max(),
+            kernels: Vec::new(),
+        };
+        let mut boot = Boot { nursery, processes: Vec::new(), own: None, random: &mut site.random };
+        let reachable = Reachable::start(&mut self.points);
+        let result = call(&mut boot);
+        drop(reachable);
+        let Boot { nursery, mut processes, own, .. } = boot;
+        let kernels = nursery.kernels;
+        processes.extend(own.map(|own| Process { loops: vec![own], outcome: None }));
+        self.sites[host.0].boot = Some(call);
+        if let Err(error) = result {
+            tracing::info!(host = host.0, %error, "a simulated host could not start");
+            drop(processes);
+            self.schedule.skip(kernels.len());
+            return self.after(BOOT_AGAIN, move |sim| sim.start(host));
+        }
+        let count = kernels.len();
+        let first = self.schedule.next_number();
+        for process in processes {
+            self.adopt(host, process, &kernels);
+        }
+        self.schedule.skip((first + count).saturating_sub(self.schedule.next_number()));
+    }
+
+    fn adopt(&mut self, host: Host, process: Process, kernels: &[(LoopId, usize)]) {
+        let server = ServerHandle::new(process.loops.iter().map(EventLoop::handle));
+        let mut loops = Vec::new();
+        for event_loop in process.loops {
+            let id = event_loop.id();
+            let Some((_, kernel)) = kernels.iter().find(|(known, _)| *known == id) else {
+                continue;
+            };
+            let number = usize::try_from(id.0 & !LoopId::SIMULATED_MIN).unwrap_or(0);
+            self.schedule.add(number, host.0, *kernel, event_loop);
+            loops.push(number);
+        }
+        self.processes.push(Running { host: host.0, loops, server, outcome: process.outcome });
+    }
+
+    /// Stops everything on a host gracefully, as its operator would; it stays stopped.
+    pub fn stop(&mut self, host: Host) {
+        self.processes
+            .iter()
+            .filter(|each| each.host == host.0)
+            .for_each(|each| each.server.stop());
+    }
+
+    /// Drops the loops of a host; no handler is told.
+    pub(super) fn bury(&mut self, host: Host) {
+        let dead = self.processes.iter_mut().filter(|each| each.host == host.0);
+        let loops: Vec<usize> = dead.flat_map(|each| std::mem::take(&mut each.loops)).collect();
+        for number in loops {
+            self.oracles.loop_gone(number);
+            drop(self.schedule.remove(number));
+        }
+    }
+
+    /// Whether any loop of a host runs.
+    #[must_use]
+    pub fn is_up(&self, host: Host) -> bool {
+        self.processes.iter().any(|each| each.host == host.0 && !each.loops.is_empty())
+    }
+
+    /// Returns the counters of a host's loops, added up over those that run.
+    #[must_use]
+    pub fn stats(&self, host: Host) -> LoopStats {
+        let loops = self.processes.iter().filter(|each| each.host == host.0);
+        let stats =
+            loops.flat_map(|each| &each.loops).filter_map(|each| self.schedule.stats(*each));
+        stats.fold(LoopStats::default(), LoopStats::plus)
+    }
+
+    /// Takes why the clients of a host could not connect: the first failure of each that has ended
+    /// and had nobody who was told.
+    pub fn take_failures(&mut self, host: Host) -> Vec<ConnectError> {
+        let ended = |each: &&mut Running| each.host == host.0 && each.loops.is_empty();
+        let ended = self.processes.iter_mut().filter(ended);
+        ended.filter_map(|each| each.outcome.take()).filter_map(|outcome| (outcome.0)()).collect()
+    }
+}
