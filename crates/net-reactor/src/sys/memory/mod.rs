@@ -34,7 +34,7 @@ use self::socket::{Flags, Holder};
 use self::world::State;
 use super::{
     CloseHow, Job, ListenOptions, Readiness, Resolution, SocketOption, StreamAddresses, Sys, Token,
-    Wake,
+    Wake, Wire,
 };
 use crate::base::{Instant, Key};
 
@@ -196,6 +196,10 @@ impl Sys for Memory {
 
     fn local_address(&self, stream: &Stream) -> io::Result<SocketAddr> {
         self.world.state().local_address(stream.0)
+    }
+
+    fn wire(&self, stream: &Stream) -> Option<Wire> {
+        self.world.state().wire(stream.0)
     }
 
     fn close(&mut self, stream: Stream, how: CloseHow) {
