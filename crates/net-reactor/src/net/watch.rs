@@ -23,6 +23,38 @@ pub(crate) enum Callback {
     Function,
 }
 
+#[cfg(feature = "sim")]
+impl Callback {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Open,
+        Self::Data,
+        Self::Eof,
+        Self::Pressure,
+        Self::Timer,
+        Self::Message,
+        Self::Stop,
+        Self::Close,
+        Self::ConnectFailed,
+        Self::Function,
+    ];
+
+    /// Returns the name that the user knows it by.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Open => "on_open",
+            Self::Data => "on_data",
+            Self::Eof => "on_eof",
+            Self::Pressure => "on_pressure",
+            Self::Timer => "on_timer",
+            Self::Message => "on_message",
+            Self::Stop => "on_stop",
+            Self::Close => "on_close",
+            Self::ConnectFailed => "on_connect_failed",
+            Self::Function => "a function on the loop",
+        }
+    }
+}
+
 /// Whoever checks a loop against its contract while it runs.
 #[cfg(feature = "sim")]
 pub(crate) trait Watch {
@@ -38,8 +70,9 @@ pub(crate) trait Watch {
     /// A write was accepted. `queued_bytes` is what waits now, `limit_bytes` what may.
     fn wrote(&mut self, conn: Key, bytes: &[u8], queued_bytes: usize, limit_bytes: usize);
 
-    /// A handler took bytes of its input; `kept_bytes` is what it left.
-    fn consumed(&mut self, conn: Key, bytes: &[u8], kept_bytes: usize);
+    /// A handler took bytes of its input; `kept_bytes` is what it left, `limit_bytes` what it may
+    /// leave. Told once after each call with input, before anything that follows from it.
+    fn consumed(&mut self, conn: Key, bytes: &[u8], kept_bytes: usize, limit_bytes: usize);
 
     /// The handler is about to be told of the end.
     fn closed(&mut self, conn: Key, reason: &CloseReason);
@@ -87,9 +120,9 @@ impl Watched {
         }
     }
 
-    pub(crate) fn consumed(&mut self, conn: Key, bytes: &[u8], kept: usize) {
+    pub(crate) fn consumed(&mut self, conn: Key, bytes: &[u8], kept: usize, limit: usize) {
         if let Some(watch) = &mut self.watch {
-            watch.consumed(conn, bytes, kept);
+            watch.consumed(conn, bytes, kept, limit);
         }
     }
 
@@ -124,7 +157,7 @@ impl Watched {
     pub(crate) const fn wrote(&mut self, _conn: Key, _bytes: &[u8], _queued: usize, _limit: usize) {
     }
 
-    pub(crate) const fn consumed(&mut self, _conn: Key, _bytes: &[u8], _kept: usize) {}
+    pub(crate) fn consumed(&mut self, _conn: Key, _bytes: &[u8], _kept: usize, _limit: usize) {}
 
     pub(crate) const fn closed(&mut self, _conn: Key, _reason: &CloseReason) {}
 

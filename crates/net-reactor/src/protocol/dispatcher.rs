@@ -109,8 +109,18 @@ impl<E: Engine> Dispatcher<E> {
         let mut input = Input::new(bytes, mark);
         self.call(key, Callback::Data, |handler, conn| handler.on_data(conn, &mut input));
         let (left, mark) = (input.len(), input.mark());
-        self.core.net.watched.consumed(key, &bytes[..bytes.len() - left], left);
+        self.tell_consumed(key, &bytes[..bytes.len() - left], left);
         (left, mark)
+    }
+
+    /// Tells the watch, if there is one, what a handler took of its input.
+    fn tell_consumed(&mut self, key: Key, bytes: &[u8], kept_bytes: usize) {
+        if self.core.net.watched.is_present()
+            && let Some(conn) = self.core.net.conn(key)
+        {
+            let limit_bytes = conn.config.input_bytes_max;
+            self.core.net.watched.consumed(key, bytes, kept_bytes, limit_bytes);
+        }
     }
 
     /// Delivers what a pause held back: unconsumed input, then the peer's end.
@@ -140,7 +150,7 @@ impl<E: Engine> Dispatcher<E> {
             Ok(())
         });
         let left = input.len();
-        self.core.net.watched.consumed(key, &bytes[..bytes.len() - left], left);
+        self.tell_consumed(key, &bytes[..bytes.len() - left], left);
         if let Some(waiting) = waiting {
             self.core.net.give_input(waiting);
         }
@@ -310,7 +320,10 @@ impl<E: Engine> Dispatcher<E> {
         let mut acceptor = self.core.acceptors.take(listener)?;
         let server = self.core.server();
         let peer = Peer { address: peer, listener: self.core.listener_id(listener), server };
+        self.core.net.watched.entered(None, Callback::Function);
         let made = catch_unwind(AssertUnwindSafe(|| (acceptor.factory)(&peer)));
+        let panic = made.as_ref().err().map(|panic| panic_message(&**panic));
+        self.core.net.watched.left(panic.as_deref());
         self.core.acceptors.put(listener, acceptor);
         made.unwrap_or_else(|panic| {
             tracing::error!(message = panic_message(&*panic), "a factory panicked");

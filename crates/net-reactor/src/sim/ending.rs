@@ -39,7 +39,7 @@ impl Simulation {
             *count += match fault {
                 Fault::LoopStall => self.schedule.stalled,
                 Fault::TurnOrder => self.schedule.shuffled,
-                Fault::HandlerPanic => self.oracles.panics_injected(),
+                Fault::HandlerPanic => self.oracles.counters().panics_made,
                 Fault::UserPoint => self.points.as_ref().map_or(0, |points| points.fired),
                 _ => 0,
             };
@@ -52,6 +52,7 @@ impl Simulation {
             failure,
             time: self.now(),
             turns: self.schedule.turns,
+            callbacks: self.oracles.counters().calls(),
             events: self.world.trace_events(),
             trace_hash: self.trace_hash(),
             fired: self.all_fired(),

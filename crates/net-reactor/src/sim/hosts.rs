@@ -41,6 +41,9 @@ pub(super) struct Running {
 impl Simulation {
     /// Starts a host that does not run, or starts its programs once more beside those that run.
     pub fn start(&mut self, host: Host) {
+        if self.is_ending {
+            return;
+        }
         let Some(site) = self.sites.get_mut(host.0) else { return };
         let Some(mut call) = site.boot.take() else { return };
         site.boots += 1;

@@ -71,6 +71,12 @@ impl Simulation {
         }
     }
 
+    /// Lets handlers panic without failing the run, for programs in which that is a matter of
+    /// course. Panics that the simulation makes itself never fail it.
+    pub fn allow_panics(&mut self) {
+        self.oracles.allow_panics(true);
+    }
+
     /// Keeps episodes away from a host: it is not cut off from power, killed, frozen, or given a
     /// wrong clock.
     pub fn spare(&mut self, host: Host) {
@@ -84,7 +90,9 @@ impl Simulation {
         let habits = &mut self.schedule.habits;
         habits.shuffles = rates.get(Fault::TurnOrder) > 0;
         habits.stall_ppm = rates.get(Fault::LoopStall) / 10;
-        self.oracles.panic_rate(rates.get(Fault::HandlerPanic) / 100);
+        let panic_ppm = u64::from(rates.get(Fault::HandlerPanic) / 100);
+        let mut panics = self.chance.stream("plan/handler-panic");
+        self.oracles.sabotage(move |_| panic_ppm > 0 && panics.below(1_000_000) < panic_ppm);
         if let Some(points) = &mut self.points {
             points.is_on = rates.get(Fault::UserPoint) > 0;
         }

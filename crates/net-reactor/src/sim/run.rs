@@ -34,6 +34,8 @@ pub struct Outcome {
     pub time: Duration,
     /// Turns of all loops.
     pub turns: u64,
+    /// Callbacks and functions that were called.
+    pub callbacks: u64,
     /// Everything that happened in the world: calls, reports, segments, callbacks.
     pub events: u64,
     /// The hash of all of it.

@@ -52,7 +52,7 @@ use self::trace::{Outcome, hash_address, hash_bytes};
 use self::world::State;
 use super::{
     CloseHow, Job, ListenOptions, Readiness, Resolution, SocketOption, StreamAddresses, Sys, Token,
-    Wake,
+    Wake, Wire,
 };
 use crate::base::{Instant, Key};
 
@@ -250,6 +250,10 @@ impl Sys for Memory {
         let call = |state: &mut State, kernel| state.try_local_address(kernel, stream.0);
         let own = |own: &SocketAddr| Outcome::Done(hash_address(0, *own));
         self.call("local address", Some(stream.0), call, own)
+    }
+
+    fn wire(&self, stream: &Stream) -> Option<Wire> {
+        self.world.state().wire_of(stream.0)
     }
 
     fn close(&mut self, stream: Stream, how: CloseHow) {

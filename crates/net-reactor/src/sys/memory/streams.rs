@@ -9,7 +9,7 @@ use super::pipe::Fin;
 use super::socket::{Edges, Flags, Holder, Phase, Socket};
 use super::world::State;
 use crate::base::Key;
-use crate::sys::{ListenOptions, SocketOption, StreamAddresses, Token};
+use crate::sys::{ListenOptions, SocketOption, StreamAddresses, Token, Wire};
 
 impl State {
     /// Starts a connection.
@@ -255,6 +255,12 @@ impl State {
         Ok(socket.shown(socket.local))
     }
 
+    /// Names both ends of a connection that is or was open; `None` for a socket that met itself.
+    pub(super) fn wire_of(&self, key: Key) -> Option<Wire> {
+        let peer = self.sockets.get(key)?.peer.filter(|peer| *peer != key)?;
+        Some(Wire { own: number(key), peer: number(peer) })
+    }
+
     /// `close(2)`: FIN after what is unsent, or RST if input is left unread.
     pub(super) fn close(&mut self, key: Key) {
         let Some(socket) = self.sockets.get_mut(key) else { return };
@@ -296,4 +302,9 @@ impl State {
     pub(super) fn check_boot(&self, kernel: usize) -> io::Result<()> {
         if self.kernels[kernel].held.retired { Err(bad_descriptor()) } else { Ok(()) }
     }
+}
+
+/// A slot's generation moves on with each use, so that no two sockets have the same number.
+fn number(key: Key) -> u64 {
+    u64::from(key.generation) << 32 | u64::from(key.index)
 }

@@ -511,3 +511,23 @@ fn jobs_run_in_the_next_wait_and_are_bounded() {
     assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), JOBS_MAX - 1);
     assert!(world.is_quiet());
 }
+
+#[test]
+fn a_wire_names_both_ends_and_never_twice() {
+    let world = World::new(1);
+    let Pair { mut a, mut b, client, server } = pair(&world);
+    let (here, there) = (a.wire(&client).unwrap(), b.wire(&server).unwrap());
+    assert_eq!((here.own, here.peer), (there.peer, there.own));
+    assert_ne!(here.own, here.peer);
+    a.close(client, CloseHow::Reset);
+    assert_eq!(b.wire(&server).unwrap(), there);
+    b.close(server, CloseHow::Reset);
+
+    let own = SocketAddr::new(a.host().ip(), 7070);
+    let met = a.connect(token(2), own, Some(own)).unwrap();
+    assert!(a.connected(&met).is_ok());
+    assert_eq!(a.wire(&met), None);
+    let addresses = a.connect(token(3), own, None).unwrap();
+    let again = a.wire(&addresses);
+    assert!(again.is_none_or(|again| again.own != here.own && again.own != there.own));
+}
