@@ -1,6 +1,11 @@
 //! What only this kernel can do; what every kernel does is in `sys/conformance.rs`.
 
+mod addresses;
 mod any_world;
+mod clocks;
+mod links;
+mod partitions;
+mod power;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
