@@ -271,11 +271,6 @@ impl State {
         }
     }
 
-    /// Does so for every loop.
-    pub(super) fn notice_wakes(&mut self) {
-        (0..self.kernels.len()).for_each(|kernel| self.notice_wake(kernel));
-    }
-
     /// Whether a loop was woken, by somebody or by nobody.
     pub(super) fn is_woken(&self, kernel: usize) -> bool {
         let held = &self.kernels[kernel].held;
