@@ -6,7 +6,9 @@ mod host;
 mod oracle;
 mod schedule;
 mod simulation;
+mod solo;
 
 pub use self::host::{Boot, Host, Served};
 pub use self::oracle::{OracleKind, Violation};
 pub use self::simulation::Simulation;
+pub use self::solo::Solo;

@@ -20,6 +20,8 @@ pub(super) struct Outgoing {
     in_flight_bytes: usize,
     capacity_bytes: usize,
     fin: Fin,
+    /// It takes nothing, as if every buffer on the way were full.
+    plugged: bool,
     /// When the last segment sent so far arrives; later ones must not overtake it.
     last_arrival: Instant,
 }
@@ -43,6 +45,7 @@ impl Outgoing {
             in_flight_bytes: 0,
             capacity_bytes,
             fin: Fin::Open,
+            plugged: false,
             last_arrival: Instant::ORIGIN,
         }
     }
@@ -107,8 +110,16 @@ impl Outgoing {
         self.capacity_bytes = bytes.max(1);
     }
 
+    /// Lets nothing in, as if every buffer on the way were full, or lets in what fits.
+    pub(super) fn plug(&mut self, plugged: bool) {
+        self.plugged = plugged;
+    }
+
     /// Returns how many more bytes fit.
     pub(super) fn room(&self) -> usize {
+        if self.plugged {
+            return 0;
+        }
         self.capacity_bytes.saturating_sub(self.unsent.len() + self.in_flight_bytes)
     }
 
