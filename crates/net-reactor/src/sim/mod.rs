@@ -15,6 +15,7 @@ mod run;
 mod schedule;
 mod seeds;
 mod simulation;
+mod solo;
 #[cfg(test)]
 mod tests;
 
@@ -26,4 +27,5 @@ pub use self::point::reach;
 pub use self::run::{Outcome, Pick, Run};
 pub use self::seeds::seeds;
 pub use self::simulation::Simulation;
+pub use self::solo::Solo;
 pub use crate::sys::memory::{Fault, Latency, Link, UnknownFault};

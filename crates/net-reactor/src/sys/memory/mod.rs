@@ -99,6 +99,12 @@ impl Memory {
         self.world.state().sockets.get(stream.0)?.descriptor
     }
 
+    /// Lets the other end of `stream` send nothing from now on, as if every buffer on the way were
+    /// full, or lets it go on.
+    pub(crate) fn plug(&self, stream: &Stream, plugged: bool) {
+        self.world.state().plug(stream.0, plugged);
+    }
+
     /// Whether a wake-up came that no wait has seen yet.
     pub(crate) fn was_woken(&self) -> bool {
         let mut state = self.world.state();

@@ -24,6 +24,8 @@ pub(super) struct Outgoing {
     unsent: VecDeque<u8>,
     capacity_bytes: usize,
     fin: Fin,
+    /// It takes nothing, as if every buffer on the way were full.
+    plugged: bool,
     /// The number of the next byte that is put in flight.
     next: u64,
     /// Everything below has been acknowledged.
@@ -58,6 +60,7 @@ impl Outgoing {
             unsent: VecDeque::new(),
             capacity_bytes,
             fin: Fin::Open,
+            plugged: false,
             next: 0,
             acknowledged: 0,
             lost: VecDeque::new(),
@@ -137,8 +140,16 @@ impl Outgoing {
         self.capacity_bytes = bytes.max(1);
     }
 
+    /// Lets nothing in, as if every buffer on the way were full, or lets in what fits.
+    pub(super) fn plug(&mut self, plugged: bool) {
+        self.plugged = plugged;
+    }
+
     /// Returns how many more bytes fit.
     pub(super) fn room(&self) -> usize {
+        if self.plugged {
+            return 0;
+        }
         let in_flight = usize::try_from(self.next - self.acknowledged).unwrap_or(usize::MAX);
         self.capacity_bytes.saturating_sub(self.unsent.len().saturating_add(in_flight))
     }

@@ -255,6 +255,15 @@ impl State {
         Ok(socket.shown(socket.local))
     }
 
+    /// Plugs or unplugs the way from the other end of a connection.
+    pub(super) fn plug(&mut self, key: Key, plugged: bool) {
+        let Some(peer) = self.sockets.get(key).and_then(|socket| socket.peer) else { return };
+        if let Some(sender) = self.sockets.get_mut(peer) {
+            sender.outgoing.plug(plugged);
+            self.announce_room(peer);
+        }
+    }
+
     /// Names both ends of a connection that is or was open; `None` for a socket that met itself.
     pub(super) fn wire_of(&self, key: Key) -> Option<Wire> {
         let peer = self.sockets.get(key)?.peer.filter(|peer| *peer != key)?;
