@@ -14,6 +14,12 @@ mod sys;
 #[doc(hidden)]
 pub use event_loop::bench_support;
 
+#[cfg(feature = "_planted")]
+#[doc(hidden)]
+pub mod planted {
+    pub use crate::base::planted::{Bug, UnknownBug, plant};
+}
+
 pub use base::{ConnId, Instant, ListenerId, TimerId};
 pub use endpoint::*;
 pub use net::{

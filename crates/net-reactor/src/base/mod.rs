@@ -6,6 +6,7 @@ mod address;
 mod id;
 mod inbound;
 mod outbound;
+pub(crate) mod planted;
 mod pool;
 #[cfg(test)]
 mod rng;
@@ -18,6 +19,7 @@ pub(crate) use id::LoopId;
 pub use id::{ConnId, ListenerId, TimerId};
 pub(crate) use inbound::{Inbound, ScanMark};
 pub(crate) use outbound::{OutQueue, SHARE_BYTES_MIN};
+pub(crate) use planted::{Bug, planted};
 pub(crate) use pool::Pool;
 #[cfg(test)]
 pub(crate) use rng::Rng;

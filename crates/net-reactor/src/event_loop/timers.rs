@@ -6,8 +6,9 @@ mod tests;
 mod wheel;
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::base::Instant;
+use crate::base::{Bug, Instant, planted};
 use crate::event_loop::timers::lists::{DUE, Lists, OVERDUE};
 
 /// Timers in the order they are due, each carrying a payload of type `T`.
@@ -68,8 +69,9 @@ impl<T: Copy> Timers<T> {
     ///
     /// The timer keeps its key and counts as inserted now. One that was due is no longer.
     pub(crate) fn rearm(&mut self, key: TimerKey, deadline: Instant) -> bool {
-        if self.deadline(key).is_none() {
-            return false;
+        let Some(old) = self.deadline(key) else { return false };
+        if planted(Bug::SoonerIgnored) && deadline < old {
+            return true;
         }
         self.lists.relocate(key.index, self.list_of(deadline), deadline);
         true
@@ -81,7 +83,8 @@ impl<T: Copy> Timers<T> {
     /// that of an earlier call counts as that one.
     pub(crate) fn expire(&mut self, now: Instant) {
         self.expire_overdue();
-        let now = now.max(self.present);
+        let early = if planted(Bug::TimerFiresEarly) { 1_000_000 } else { 0 };
+        let now = (now + Duration::from_nanos(early)).max(self.present);
         while let Some(slot) = self.lists.first_slot() {
             if wheel::slot_start(slot, self.present) > now {
                 break;
@@ -99,7 +102,11 @@ impl<T: Copy> Timers<T> {
 
     /// Removes the next due timer and returns its payload and the deadline it had.
     pub(crate) fn pop_due(&mut self) -> Option<(T, Instant)> {
-        let (index, _) = self.lists.first(DUE)?;
+        let (mut index, first) = self.lists.first(DUE)?;
+        if planted(Bug::EqualDeadlinesSwapped) {
+            let second = self.lists.iter(DUE).nth(1).filter(|(_, deadline)| *deadline == first);
+            index = second.map_or(index, |(second, _)| second);
+        }
         self.len -= 1;
         Some(self.lists.remove(index))
     }
@@ -117,7 +124,8 @@ impl<T: Copy> Timers<T> {
         if let Some((_, deadline)) = self.lists.first(DUE) {
             return Some(deadline);
         }
-        let list = self.lists.first(OVERDUE).map(|_| OVERDUE).or_else(|| self.lists.first_slot());
+        let overdue = self.lists.first(OVERDUE).filter(|_| !planted(Bug::OverdueSleptOver));
+        let list = overdue.map(|_| OVERDUE).or_else(|| self.lists.first_slot());
         list.map(|list| self.lists.bound(list))
     }
 

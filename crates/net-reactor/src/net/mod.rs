@@ -28,7 +28,7 @@ pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
 pub(crate) use self::input::Received;
 use self::staging::Staging;
 pub use self::target::{Target, TargetError};
-use crate::base::{Inbound, Instant, Key, OutQueue, Pool, Slab};
+use crate::base::{Bug, Inbound, Instant, Key, OutQueue, Pool, Slab, planted};
 use crate::driver::{Ops, ReadMode};
 use crate::event_loop::Timers;
 
@@ -179,6 +179,12 @@ impl Net {
     /// Cancels a timer of the connection's handler; returns whether it was armed.
     pub(crate) fn cancel_tag_timer(&mut self, key: Key, tag: u32) -> bool {
         let Some(conn) = self.conns.get_mut(key) else { return false };
+        if planted(Bug::CancelledTimerFires) {
+            let deadline = conn.tag_timers.get(tag).and_then(|timer| self.timers.deadline(timer));
+            if deadline.is_some_and(|deadline| deadline <= self.now) {
+                return true;
+            }
+        }
         conn.tag_timers.take(tag).map(|timer| self.timers.cancel(timer)).is_some()
     }
 
@@ -214,7 +220,9 @@ impl Net {
         conn.paused = paused;
         if conn.phase == Phase::Open {
             apply_read_mode(key, conn, ops);
-            let owed = conn.input.is_some() || (conn.eof && !conn.eof_told);
+            let kept = conn.input.is_some() && !planted(Bug::ResumeWithoutInput);
+            let end_owed = conn.eof && (!conn.eof_told || planted(Bug::EndToldTwice));
+            let owed = kept || end_owed;
             if !paused && owed {
                 conn.input_waits = conn.input.is_some();
                 self.notices.push_back(Notice::InputWaits(key));
