@@ -128,9 +128,11 @@ fn receive<S: Sys>(
     let event = match received {
         Ok(len @ 1..) => {
             // A full buffer may have left bytes behind; a hang-up has no edge of its own.
-            let full = len == READ_BYTES_PER_TURN && !planted(Bug::LostReadEdge);
-            let ends = state.has(StreamState::HANG_UP) && !planted(Bug::LostHangUp);
-            state.set(StreamState::READABLE, full || ends);
+            state.set(
+                StreamState::READABLE,
+                (len == READ_BYTES_PER_TURN && !planted(Bug::LostReadEdge))
+                    || (state.has(StreamState::HANG_UP) && !planted(Bug::LostHangUp)),
+            );
             return Some(Event::Data { slot: key, lease: HotBuffer { buffer: hot, len } });
         }
         Ok(0) => {
@@ -185,13 +187,14 @@ pub(super) fn serve_listener<S: Sys>(
     key: Key,
     slot: &mut ListenerSlot<S::Listener>,
 ) -> Served<S> {
-    let share_used = share == 0 && !planted(Bug::AcceptsWithoutShare);
-    let event = if share_used || slot.resting {
+    let event = if (share == 0 && !planted(Bug::AcceptsWithoutShare)) || slot.resting {
         None
     } else {
         match sys.accept(&slot.listener) {
             Ok((socket, peer)) => {
-                slot.ready = !planted(Bug::AcceptBatchOfOne);
+                if planted(Bug::AcceptBatchOfOne) {
+                    slot.ready = false;
+                }
                 Some(Event::Accepted { listener: key, socket, peer })
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -199,7 +202,9 @@ pub(super) fn serve_listener<S: Sys>(
                 None
             }
             Err(error) => {
-                slot.ready = !planted(Bug::AcceptErrorLosesEdge);
+                if planted(Bug::AcceptErrorLosesEdge) {
+                    slot.ready = false;
+                }
                 Some(Event::AcceptFailed { listener: key, error })
             }
         }

@@ -69,8 +69,10 @@ impl<T: Copy> Timers<T> {
     ///
     /// The timer keeps its key and counts as inserted now. One that was due is no longer.
     pub(crate) fn rearm(&mut self, key: TimerKey, deadline: Instant) -> bool {
-        let Some(old) = self.deadline(key) else { return false };
-        if planted(Bug::SoonerIgnored) && deadline < old {
+        if self.deadline(key).is_none() {
+            return false;
+        }
+        if planted(Bug::SoonerIgnored) && self.deadline(key).is_some_and(|old| deadline < old) {
             return true;
         }
         self.lists.relocate(key.index, self.list_of(deadline), deadline);
@@ -83,8 +85,8 @@ impl<T: Copy> Timers<T> {
     /// that of an earlier call counts as that one.
     pub(crate) fn expire(&mut self, now: Instant) {
         self.expire_overdue();
-        let early = if planted(Bug::TimerFiresEarly) { 1_000_000 } else { 0 };
-        let now = (now + Duration::from_nanos(early)).max(self.present);
+        let early = planted(Bug::TimerFiresEarly);
+        let now = if early { now + Duration::from_millis(1) } else { now }.max(self.present);
         while let Some(slot) = self.lists.first_slot() {
             if wheel::slot_start(slot, self.present) > now {
                 break;
@@ -124,8 +126,10 @@ impl<T: Copy> Timers<T> {
         if let Some((_, deadline)) = self.lists.first(DUE) {
             return Some(deadline);
         }
-        let overdue = self.lists.first(OVERDUE).filter(|_| !planted(Bug::OverdueSleptOver));
-        let list = overdue.map(|_| OVERDUE).or_else(|| self.lists.first_slot());
+        if planted(Bug::OverdueSleptOver) {
+            return self.lists.first_slot().map(|list| self.lists.bound(list));
+        }
+        let list = self.lists.first(OVERDUE).map(|_| OVERDUE).or_else(|| self.lists.first_slot());
         list.map(|list| self.lists.bound(list))
     }
 

@@ -220,9 +220,8 @@ impl Net {
         conn.paused = paused;
         if conn.phase == Phase::Open {
             apply_read_mode(key, conn, ops);
-            let kept = conn.input.is_some() && !planted(Bug::ResumeWithoutInput);
-            let end_owed = conn.eof && (!conn.eof_told || planted(Bug::EndToldTwice));
-            let owed = kept || end_owed;
+            let owed = (conn.input.is_some() && !planted(Bug::ResumeWithoutInput))
+                || (conn.eof && (!conn.eof_told || planted(Bug::EndToldTwice)));
             if !paused && owed {
                 conn.input_waits = conn.input.is_some();
                 self.notices.push_back(Notice::InputWaits(key));

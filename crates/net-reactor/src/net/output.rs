@@ -40,8 +40,8 @@ impl Net {
             }
             let queued_bytes = conn.staged.len() + bytes.len();
             let is_large = bytes.len() >= SEND_AT_ONCE_BYTES;
-            let fits = queued_bytes <= conn.config.output_bytes_max;
-            if is_large && (fits || planted(Bug::LargeWriteUnbounded)) {
+            let unbounded = planted(Bug::LargeWriteUnbounded);
+            if is_large && (unbounded || queued_bytes <= conn.config.output_bytes_max) {
                 return self.send_at_once(key, bytes, ops);
             }
         }
@@ -80,7 +80,11 @@ impl Net {
                 self.stats.bytes_out += sent as u64;
                 if sent < staged.len() + bytes.len() {
                     conn.blocked = true;
-                    let out = conn.out.get_or_insert_with(|| self.out_pool.take());
+                    let out = if planted(Bug::LargeWriteOvertakes) {
+                        conn.out.get_or_insert_with(|| self.out_pool.take())
+                    } else {
+                        conn.out.insert(self.out_pool.take())
+                    };
                     let repeats = planted(Bug::ShortSendRepeats);
                     let taken = if repeats { 0 } else { sent.saturating_sub(staged.len()) };
                     out.push_copy(&staged[sent.min(staged.len())..]);
@@ -263,8 +267,8 @@ impl Net {
     /// Sends FIN once the queue is empty, if one is wanted, and ends a finished goodbye.
     fn finish_output<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
         let Some(conn) = self.conns.get_mut(key) else { return };
-        let queued = conn.queued_bytes() > 0 && !planted(Bug::FinOvertakesOutput);
-        if !conn.fin_wanted || queued {
+        let overtakes = planted(Bug::FinOvertakesOutput);
+        if !conn.fin_wanted || (conn.queued_bytes() > 0 && !overtakes) {
             return;
         }
         if !conn.fin_sent {

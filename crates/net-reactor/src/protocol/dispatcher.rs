@@ -116,8 +116,9 @@ impl<E: Engine> Dispatcher<E> {
         if !self.core.net.is_flowing(key) {
             return;
         }
-        let ends = self.core.net.conn(key).is_some_and(|conn| conn.eof);
-        if !(ends && planted(Bug::EndOvertakesInput))
+        let overtakes =
+            planted(Bug::EndOvertakesInput) && self.core.net.conn(key).is_some_and(|conn| conn.eof);
+        if !overtakes
             && self.core.net.take_input_waits(key)
             && let Some(input) = self.core.net.take_input(key)
         {
@@ -179,8 +180,10 @@ impl<E: Engine> Dispatcher<E> {
             tracing::debug!(id = %self.core.conn_id(key), peer = %conn.peer.get(), "opened");
         }
         self.call(key, |handler, conn| handler.on_open(conn));
-        let early = self.core.early.take(key).filter(|_| !planted(Bug::EarlyMessagesLost));
-        for message in early.unwrap_or_default() {
+        for message in self.core.early.take(key).unwrap_or_default() {
+            if planted(Bug::EarlyMessagesLost) {
+                break;
+            }
             self.deliver_message(key, message);
         }
     }
@@ -232,8 +235,8 @@ impl<E: Engine> Dispatcher<E> {
             reason if reason.is_clean() => tracing::debug!(%id, %reason, "closed"),
             reason => tracing::info!(%id, %reason, "closed"),
         }
-        let untold = matches!(reason, CloseReason::Reset { .. }) && planted(Bug::ResetUntold);
-        let twice = !reason.is_clean() && planted(Bug::CloseToldTwice);
+        let untold = planted(Bug::ResetUntold) && matches!(reason, CloseReason::Reset { .. });
+        let twice = planted(Bug::CloseToldTwice) && !reason.is_clean();
         if let Some(mut handler) = self.core.handlers.take(key) {
             let mut conn = Conn::new(key, &mut self.core, &mut self.engine);
             // One after the other: a second panic while the first unwinds would end the process.
@@ -361,7 +364,7 @@ impl<E: Engine> Dispatcher<E> {
     ) -> bool {
         let closing = planted(Bug::DataAfterClose);
         if self.core.net.conn(key).is_none_or(|conn| {
-            conn.phase != Phase::Open && !(closing && conn.phase == Phase::Closing)
+            !(conn.phase == Phase::Open || closing && conn.phase == Phase::Closing)
         }) {
             return false;
         }

@@ -30,6 +30,24 @@ fn what_fills_the_receive_buffer_more_than_once_is_read_to_its_end() {
     assert_eq!(data_told(&rig.log.take()), FLOOD);
 }
 
+#[test]
+fn a_flood_on_one_connection_lets_the_others_have_their_share_between() {
+    let mut rig = Rig::pair();
+    rig.world.capacity(4 * FLOOD);
+    let log = rig.log.clone();
+    rig.listen(0, ConnConfig::default(), move || Teller::new(&log, "conn"));
+    let bare = rig.bare("c");
+    let (mut flood, mut other) = (bare.connect("10.0.0.1:7000"), bare.connect("10.0.0.1:7000"));
+    rig.settle();
+    rig.log.take();
+    flood.send(&vec![7; FLOOD]).unwrap();
+    other.send(b"hello").unwrap();
+    rig.settle();
+    let told = rig.log.take();
+    let full = format!("0ns conn data {READ_BYTES_PER_TURN}");
+    assert_eq!(told, [&full, "0ns conn data 5", &full, "0ns conn data 1000"]);
+}
+
 /// The first connection uses up its share of the turn and ends in the callback; its place in line
 /// is left. The second gets its slot in the same turn, and must not be served in its name.
 #[test]
