@@ -49,6 +49,12 @@ pub const fn __point(_name: &'static str) -> bool {
 #[doc(hidden)]
 pub use event_loop::bench_support;
 
+#[cfg(feature = "_planted")]
+#[doc(hidden)]
+pub mod planted {
+    pub use crate::base::planted::{Bug, UnknownBug, plant};
+}
+
 pub use base::{ConnId, Instant, ListenerId, TimerId};
 pub use endpoint::*;
 pub use net::{

@@ -6,6 +6,7 @@ mod address;
 mod id;
 mod inbound;
 mod outbound;
+pub(crate) mod planted;
 mod pool;
 #[cfg(any(test, feature = "sim"))]
 #[cfg_attr(not(test), allow(dead_code, reason = "goes when the layer `sim` uses all of it"))]
@@ -19,6 +20,7 @@ pub(crate) use id::LoopId;
 pub use id::{ConnId, ListenerId, TimerId};
 pub(crate) use inbound::{Inbound, ScanMark};
 pub(crate) use outbound::{OutQueue, SHARE_BYTES_MIN};
+pub(crate) use planted::{Bug, planted};
 pub(crate) use pool::Pool;
 #[cfg(any(test, feature = "sim"))]
 pub(crate) use rng::Rng;

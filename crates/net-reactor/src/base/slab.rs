@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::{Bug, planted};
+
 /// The identity of a slot: its index, and how many times the slot was reused before.
 ///
 /// A key outlives the value it named. Looking it up afterwards finds nothing, because the slot's
@@ -87,14 +89,14 @@ impl<T> Slab<T> {
 
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
         match self.slots.get(key.index as usize) {
-            Some((generation, Slot::Used(value))) if *generation == key.generation => Some(value),
+            Some((generation, Slot::Used(value))) if is_same(*generation, key) => Some(value),
             _ => None,
         }
     }
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         match self.slots.get_mut(key.index as usize) {
-            Some((generation, Slot::Used(value))) if *generation == key.generation => Some(value),
+            Some((generation, Slot::Used(value))) if is_same(*generation, key) => Some(value),
             _ => None,
         }
     }
@@ -117,6 +119,11 @@ impl<T> Slab<T> {
             Slot::Free { .. } => None,
         })
     }
+}
+
+/// Whether a slot of this generation holds the value that `key` names.
+fn is_same(generation: u32, key: Key) -> bool {
+    generation == key.generation || planted(Bug::StaleKey)
 }
 
 #[cfg(test)]

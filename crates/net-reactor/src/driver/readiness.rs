@@ -11,7 +11,7 @@ use super::slots::{ListenerSlot, StreamSlot, StreamState};
 use super::{
     ACCEPTS_PER_TURN, Engine, Event, Flushed, Handover, Ops, ReadMode, SEND_BYTES_PER_FLUSH,
 };
-use crate::base::{Instant, Key, OutQueue, SideTable};
+use crate::base::{Bug, Instant, Key, OutQueue, SideTable, planted};
 use crate::sys::{CloseHow, Job, Kind, ListenOptions, SocketOption, Sys, Token, Wake, Wire};
 
 /// How many slices one send call may name. The kernel's own limit is 1024 (`IOV_MAX`).
@@ -165,7 +165,11 @@ impl<S: Sys> Engine for Readiness<S> {
 
     fn adopt(&mut self, slot: Key, mut socket: S::Stream) -> io::Result<()> {
         if let Err(error) = self.sys.register(Token::stream(slot), &mut socket) {
-            self.sys.close(socket, CloseHow::Reset);
+            if planted(Bug::UnregisteredSocketLeaks) {
+                std::mem::forget(socket);
+            } else {
+                self.sys.close(socket, CloseHow::Reset);
+            }
             return Err(error);
         }
         self.streams.put(slot, StreamSlot { stream: socket, state: StreamState::default() });
@@ -346,6 +350,9 @@ fn send_gathered<S: Sys>(
 ) -> (usize, io::Result<usize>) {
     let mut slices = [IoSlice::new(&[]); SLICES_PER_SEND];
     let used = queue.gather(&mut slices);
+    if planted(Bug::GatherReversed) {
+        slices[..used].reverse();
+    }
     let slices = &slices[..used];
     (slices.iter().map(|slice| slice.len()).sum(), sys.send(stream, slices))
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use super::slots::{ListenerSlot, StreamSlot, StreamState};
 use super::{Event, Lease, READ_BYTES_PER_TURN};
-use crate::base::Key;
+use crate::base::{Bug, Key, planted};
 use crate::sys::Sys;
 
 /// Room before the received bytes, for what a connection had left over.
@@ -71,7 +71,9 @@ pub(super) fn serve_stream<S: Sys>(
     let share_used = match &event {
         None => true,
         // A receive that filled the buffer was the share of this turn.
-        Some(Event::Data { lease, .. }) => lease.len == READ_BYTES_PER_TURN,
+        Some(Event::Data { lease, .. }) => {
+            lease.len == READ_BYTES_PER_TURN && !planted(Bug::ReadsWithoutShare)
+        }
         Some(_) => false,
     };
     let place = match (slot.state.wants_service(), share_used) {
@@ -98,7 +100,8 @@ fn finish_connect<S: Sys>(
         }
         Err(error)
             if error.kind() == io::ErrorKind::NotConnected
-                && !slot.state.has(StreamState::FAILED) =>
+                && !slot.state.has(StreamState::FAILED)
+                && !planted(Bug::SpuriousConnectFails) =>
         {
             slot.state.set(StreamState::WRITABLE, false);
             None
@@ -127,13 +130,18 @@ fn receive<S: Sys>(
             // A full buffer may have left bytes behind; a hang-up has no edge of its own.
             state.set(
                 StreamState::READABLE,
-                len == READ_BYTES_PER_TURN || state.has(StreamState::HANG_UP),
+                (len == READ_BYTES_PER_TURN && !planted(Bug::LostReadEdge))
+                    || (state.has(StreamState::HANG_UP) && !planted(Bug::LostHangUp)),
             );
             return Some(Event::Data { slot: key, lease: HotBuffer { buffer: hot, len } });
         }
         Ok(0) => {
             state.set(StreamState::ENDED, true);
             state.set(StreamState::READABLE, false);
+            Some(Event::Eof { slot: key })
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock && planted(Bug::SpuriousIsEnd) => {
+            state.set(StreamState::ENDED, true);
             Some(Event::Eof { slot: key })
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -157,6 +165,12 @@ fn report_failure<S: Sys>(
     slot: &mut StreamSlot<S::Stream>,
 ) -> Option<Event<S::Stream, HotBuffer>> {
     slot.state.set(StreamState::FAILED, false);
+    if planted(Bug::ResetAfterEndIgnored) && slot.state.has(StreamState::ENDED) {
+        return None;
+    }
+    if planted(Bug::ResetWhilePausedIgnored) && slot.state.has(StreamState::PAUSED) {
+        return None;
+    }
     match sys.take_error(&slot.stream) {
         Ok(None) => None,
         Ok(Some(error)) | Err(error) => {
@@ -173,16 +187,26 @@ pub(super) fn serve_listener<S: Sys>(
     key: Key,
     slot: &mut ListenerSlot<S::Listener>,
 ) -> Served<S> {
-    let event = if share == 0 || slot.resting {
+    let event = if (share == 0 && !planted(Bug::AcceptsWithoutShare)) || slot.resting {
         None
     } else {
         match sys.accept(&slot.listener) {
-            Ok((socket, peer)) => Some(Event::Accepted { listener: key, socket, peer }),
+            Ok((socket, peer)) => {
+                if planted(Bug::AcceptBatchOfOne) {
+                    slot.ready = false;
+                }
+                Some(Event::Accepted { listener: key, socket, peer })
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 slot.ready = false;
                 None
             }
-            Err(error) => Some(Event::AcceptFailed { listener: key, error }),
+            Err(error) => {
+                if planted(Bug::AcceptErrorLosesEdge) {
+                    slot.ready = false;
+                }
+                Some(Event::AcceptFailed { listener: key, error })
+            }
         }
     };
     let place = match (slot.ready && !slot.resting, event.is_some()) {

@@ -1,5 +1,6 @@
 //! What the readiness engine knows about its sockets.
 
+use crate::base::{Bug, planted};
 use crate::sys::Readiness;
 
 /// A connected or connecting stream.
@@ -56,7 +57,8 @@ impl StreamState {
 
     /// Takes in a report; returns whether the stream is to be put on the ready list.
     pub(super) fn note(&mut self, report: Readiness) -> bool {
-        if report.readable {
+        let forgets = planted(Bug::LostPausedEdge) && self.has(Self::PAUSED);
+        if report.readable && !forgets {
             self.set(Self::READABLE, true);
         }
         if report.writable {
@@ -82,11 +84,14 @@ impl StreamState {
 
     /// The kernel took less than it was offered.
     pub(super) fn await_room(&mut self) {
-        self.set(Self::BLOCKED, true);
-        self.set(Self::WRITABLE, false);
+        self.set(Self::BLOCKED, !planted(Bug::LostWriteEdge));
+        self.set(Self::WRITABLE, planted(Bug::BlockedFlushSpins));
     }
 
     pub(super) fn wants_receive(self) -> bool {
+        if planted(Bug::DataWhilePaused) && self.has(Self::HANG_UP) {
+            return self.has(Self::READABLE) && !self.has(Self::ENDED);
+        }
         self.has(Self::READABLE) && !self.has(Self::PAUSED.and(Self::ENDED))
     }
 

@@ -9,6 +9,7 @@ use std::fmt;
 use std::mem;
 use std::sync::PoisonError;
 
+use crate::base::{Bug, planted};
 use crate::event_loop::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use crate::event_loop::wake::SleepState;
 
@@ -86,7 +87,8 @@ impl<T> Inbox<T> {
             return Err(Refused { task, reason: RefusedReason::Closed });
         }
         let bytes_left = self.limits.bytes_max.saturating_sub(queue.bytes);
-        if queue.tasks.len() >= self.limits.tasks_max || bytes > bytes_left {
+        let full = bytes > bytes_left && !planted(Bug::InboxUnbounded);
+        if queue.tasks.len() >= self.limits.tasks_max || full {
             return Err(Refused { task, reason: RefusedReason::Full });
         }
         queue.bytes += bytes;
@@ -132,6 +134,9 @@ impl<T> Inbox<T> {
         let mut queue = self.lock();
         self.occupied.store(false, Ordering::Relaxed);
         queue.bytes = 0;
+        if planted(Bug::PostsReversed) {
+            queue.tasks.reverse();
+        }
         if into.is_empty() {
             mem::swap(&mut queue.tasks, into);
         } else {

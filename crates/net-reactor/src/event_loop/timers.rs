@@ -6,8 +6,9 @@ mod tests;
 mod wheel;
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::base::Instant;
+use crate::base::{Bug, Instant, planted};
 use crate::event_loop::timers::lists::{DUE, Lists, OVERDUE};
 
 /// Timers in the order they are due, each carrying a payload of type `T`.
@@ -71,6 +72,9 @@ impl<T: Copy> Timers<T> {
         if self.deadline(key).is_none() {
             return false;
         }
+        if planted(Bug::SoonerIgnored) && self.deadline(key).is_some_and(|old| deadline < old) {
+            return true;
+        }
         self.lists.relocate(key.index, self.list_of(deadline), deadline);
         true
     }
@@ -81,7 +85,8 @@ impl<T: Copy> Timers<T> {
     /// that of an earlier call counts as that one.
     pub(crate) fn expire(&mut self, now: Instant) {
         self.expire_overdue();
-        let now = now.max(self.present);
+        let early = planted(Bug::TimerFiresEarly);
+        let now = if early { now + Duration::from_millis(1) } else { now }.max(self.present);
         while let Some(slot) = self.lists.first_slot() {
             if wheel::slot_start(slot, self.present) > now {
                 break;
@@ -99,7 +104,11 @@ impl<T: Copy> Timers<T> {
 
     /// Removes the next due timer and returns its payload and the deadline it had.
     pub(crate) fn pop_due(&mut self) -> Option<(T, Instant)> {
-        let (index, _) = self.lists.first(DUE)?;
+        let (mut index, first) = self.lists.first(DUE)?;
+        if planted(Bug::EqualDeadlinesSwapped) {
+            let second = self.lists.iter(DUE).nth(1).filter(|(_, deadline)| *deadline == first);
+            index = second.map_or(index, |(second, _)| second);
+        }
         self.len -= 1;
         Some(self.lists.remove(index))
     }
@@ -116,6 +125,9 @@ impl<T: Copy> Timers<T> {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         if let Some((_, deadline)) = self.lists.first(DUE) {
             return Some(deadline);
+        }
+        if planted(Bug::OverdueSleptOver) {
+            return self.lists.first_slot().map(|list| self.lists.bound(list));
         }
         let list = self.lists.first(OVERDUE).map(|_| OVERDUE).or_else(|| self.lists.first_slot());
         list.map(|list| self.lists.bound(list))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::base::{Bug, planted};
 use crate::event_loop::sync::{AtomicU8, Ordering};
 
 /// The loop is awake, and nobody has told it anything since it last looked.
@@ -52,6 +53,10 @@ impl SleepState {
         // Nothing is handed over here, in either direction: that is `end_sleep`'s part.
         let swap =
             self.word.compare_exchange(RUNNING, SLEEPING, Ordering::Relaxed, Ordering::Relaxed);
+        if planted(Bug::SleepsOverPost) {
+            self.word.store(SLEEPING, Ordering::Relaxed);
+            return true;
+        }
         swap.is_ok()
     }
 
@@ -64,7 +69,7 @@ impl SleepState {
 
     /// Announces work made visible before; returns true if the caller must wake the waiter.
     pub(crate) fn notify(&self) -> bool {
-        self.word.swap(NOTIFIED, Ordering::AcqRel) == SLEEPING
+        self.word.swap(NOTIFIED, Ordering::AcqRel) == SLEEPING && !planted(Bug::WakeUpLost)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::connecting::apply_options;
 use super::connection::{Connection, Phase};
 use super::{Due, ListenError, Net, SharedConfig};
-use crate::base::{Instant, Key};
+use crate::base::{Bug, Instant, Key, planted};
 use crate::driver::Ops;
 use crate::event_loop::TimerKey;
 use crate::sys::ListenOptions;
@@ -137,6 +137,13 @@ impl Net {
             tracing::debug!(%error, "a peer was gone before it was accepted");
             return;
         }
+        if planted(Bug::EmfileSpins) {
+            return;
+        }
+        if planted(Bug::EmfileEndsListener) {
+            self.unlisten(key, ops);
+            return;
+        }
         if matches!(ops.turn_away(key), Ok(true)) {
             self.stats.turned_away += 1;
         }
@@ -164,7 +171,7 @@ impl Net {
         if let Some(timer) = listener.resting.take() {
             self.timers.cancel(timer);
             self.resting_listeners -= 1;
-            ops.rest(key, false);
+            ops.rest(key, planted(Bug::RestForever));
         }
     }
 

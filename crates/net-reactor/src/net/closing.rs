@@ -4,7 +4,7 @@ use super::config::DRAIN_BYTES_MAX;
 use super::connection::{Goodbye, Phase};
 use super::staging::Staged;
 use super::{CloseReason, Closed, ConnectError, Due, Net, Notice, apply_read_mode};
-use crate::base::Key;
+use crate::base::{Bug, Key, planted};
 use crate::driver::Ops;
 use crate::sys::CloseHow;
 
@@ -23,6 +23,9 @@ impl Net {
             Phase::Open => {
                 conn.phase = Phase::Closing;
                 conn.fin_wanted = true;
+                if planted(Bug::CloseWithoutFlush) {
+                    (conn.staged, conn.out) = (Staged::default(), None);
+                }
                 apply_read_mode(key, conn, ops);
                 let config = &conn.config;
                 let patience =
@@ -71,7 +74,8 @@ impl Net {
     /// Ends a goodbye when both sides have finished.
     pub(super) fn end_goodbye<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
         let Some(conn) = self.conns.get_mut(key) else { return };
-        if conn.phase == Phase::Closing && conn.fin_sent && conn.eof {
+        let eof = conn.eof || planted(Bug::CloseWithoutDrain);
+        if conn.phase == Phase::Closing && conn.fin_sent && eof {
             self.finish_goodbye(key, ops);
         }
     }
@@ -97,7 +101,7 @@ impl Net {
     /// The patience with a closing connection is at its end.
     pub(crate) fn on_linger_deadline<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
         let Some(conn) = self.conns.get_mut(key) else { return };
-        if conn.phase != Phase::Closing {
+        if conn.phase != Phase::Closing || planted(Bug::CloseWithoutDeadline) {
             return;
         }
         if conn.fin_sent {
@@ -185,6 +189,9 @@ impl Net {
     }
 
     fn drop_tag_timers(&mut self, key: Key) {
+        if planted(Bug::TimersOutliveConnection) {
+            return;
+        }
         if let Some(conn) = self.conns.get_mut(key) {
             for timer in conn.tag_timers.take_all() {
                 self.timers.cancel(timer);

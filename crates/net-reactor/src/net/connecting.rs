@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::connection::{Attempt, Connection, Phase, Pressure};
 use super::{ConnectError, ConnectOptions, Due, Net, Notice, Target};
-use crate::base::Key;
+use crate::base::{Bug, Key, planted};
 use crate::driver::Ops;
 use crate::sys::{CloseHow, Resolution, SocketOption, StreamAddresses};
 
@@ -134,7 +134,14 @@ impl Net {
         error: io::Error,
         ops: &mut O,
     ) {
-        ops.close(key, CloseHow::Fin);
+        if !planted(Bug::FailedAddressLeaks) {
+            ops.close(key, CloseHow::Fin);
+        }
+        if planted(Bug::FirstAddressOnly)
+            && let Some(attempt) = self.conns.get_mut(key).and_then(|conn| conn.attempt.as_mut())
+        {
+            attempt.untried.clear();
+        }
         self.try_next(key, error, ops);
     }
 
@@ -147,7 +154,7 @@ impl Net {
     ) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let Some(attempt) = conn.attempt.as_mut() else { return };
-        if addresses.local == addresses.peer {
+        if addresses.local == addresses.peer && !planted(Bug::SelfConnectAccepted) {
             attempt.self_connects += 1;
             if attempt.self_connects < SELF_CONNECTS_MAX {
                 attempt.untried.push(addresses.peer);
@@ -157,13 +164,15 @@ impl Net {
             ops.close(key, CloseHow::Reset);
             return self.try_next(key, refused, ops);
         }
-        self.timers.cancel(attempt.deadline);
-        conn.attempt = None;
+        if !planted(Bug::ConnectToldTwice) {
+            self.timers.cancel(attempt.deadline);
+            conn.attempt = None;
+        }
         conn.phase = Phase::Open;
         conn.peer = addresses.peer.into();
         conn.opened_at = self.now;
         self.stats.connected += 1;
-        let has_output = conn.out.is_some() || conn.fin_wanted;
+        let has_output = (conn.out.is_some() || conn.fin_wanted) && !planted(Bug::EarlyOutputStuck);
         let conn = &*conn;
         super::apply_read_mode(key, conn, ops);
         apply_options(key, conn, ops);
@@ -181,6 +190,9 @@ impl Net {
         let Some(attempt) = self.conns.get(key).and_then(|conn| conn.attempt.as_ref()) else {
             return;
         };
+        if planted(Bug::ConnectWithoutDeadline) {
+            return;
+        }
         let after = attempt.options.deadline;
         self.fail_connect(key, ConnectError::TimedOut { after }, ops);
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::staging::Staged;
 use super::{CloseReason, ConnectOptions, SharedConfig};
-use crate::base::{CompactAddress, Inbound, Instant, Key, OutQueue};
+use crate::base::{Bug, CompactAddress, Inbound, Instant, Key, OutQueue, planted};
 use crate::event_loop::TimerKey;
 
 /// How far the output of a connection is ahead of its peer.
@@ -188,7 +188,8 @@ impl Connection {
 
     /// Whether the handler may still queue output.
     pub(crate) fn is_writable(&self) -> bool {
-        matches!(self.phase, Phase::Connecting | Phase::Open) && !self.fin_wanted
+        let finished = self.fin_wanted && !planted(Bug::WriteAfterShutdown);
+        matches!(self.phase, Phase::Connecting | Phase::Open) && !finished
     }
 
     pub(crate) fn stats(&self) -> ConnStats {

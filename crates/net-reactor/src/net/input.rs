@@ -2,7 +2,7 @@
 
 use super::connection::Phase;
 use super::{CloseReason, Net};
-use crate::base::{Inbound, Key, ScanMark};
+use crate::base::{Bug, Inbound, Key, ScanMark, planted};
 use crate::driver::Ops;
 use crate::sys::CloseHow;
 
@@ -28,7 +28,7 @@ impl Net {
         let Some(conn) = self.conns.get_mut(key) else { return Received::Unwanted };
         conn.bytes_in += bytes;
         self.stats.bytes_in += bytes;
-        if conn.phase != Phase::Open {
+        if conn.phase != Phase::Open && !planted(Bug::DataAfterClose) {
             self.discard_input(key, bytes, ops);
             return Received::Unwanted;
         }
@@ -90,7 +90,7 @@ impl Net {
     pub(crate) fn take_eof(&mut self, key: Key) -> bool {
         let flowing = self.is_flowing(key);
         let Some(conn) = self.conns.get_mut(key) else { return false };
-        let owed = flowing && conn.eof && !conn.eof_told;
+        let owed = flowing && conn.eof && (!conn.eof_told || planted(Bug::EndToldTwice));
         conn.eof_told |= owed;
         owed
     }
@@ -128,8 +128,11 @@ impl Net {
         if conn.phase != Phase::Open || unconsumed_bytes == 0 {
             return self.in_pool.give(input);
         }
+        if planted(Bug::PauseForgetsInput) && conn.paused {
+            return self.in_pool.give(input);
+        }
         let limit_bytes = conn.config.input_bytes_max;
-        if unconsumed_bytes > limit_bytes {
+        if unconsumed_bytes > limit_bytes && !planted(Bug::InputUnbounded) {
             self.in_pool.give(input);
             let reason = CloseReason::InputOverflow { unconsumed_bytes, limit_bytes };
             return self.close(key, reason, ops);

@@ -32,7 +32,7 @@ pub use self::target::{Target, TargetError};
 #[cfg(feature = "sim")]
 pub(crate) use self::watch::Watch;
 pub(crate) use self::watch::{Callback, Watched};
-use crate::base::{Inbound, Instant, Key, OutQueue, Pool, Slab};
+use crate::base::{Bug, Inbound, Instant, Key, OutQueue, Pool, Slab, planted};
 use crate::driver::{Ops, ReadMode};
 use crate::event_loop::Timers;
 
@@ -185,6 +185,12 @@ impl Net {
     /// Cancels a timer of the connection's handler; returns whether it was armed.
     pub(crate) fn cancel_tag_timer(&mut self, key: Key, tag: u32) -> bool {
         let Some(conn) = self.conns.get_mut(key) else { return false };
+        if planted(Bug::CancelledTimerFires) {
+            let deadline = conn.tag_timers.get(tag).and_then(|timer| self.timers.deadline(timer));
+            if deadline.is_some_and(|deadline| deadline <= self.now) {
+                return true;
+            }
+        }
         conn.tag_timers.take(tag).map(|timer| self.timers.cancel(timer)).is_some()
     }
 
@@ -220,7 +226,8 @@ impl Net {
         conn.paused = paused;
         if conn.phase == Phase::Open {
             apply_read_mode(key, conn, ops);
-            let owed = conn.input.is_some() || (conn.eof && !conn.eof_told);
+            let owed = (conn.input.is_some() && !planted(Bug::ResumeWithoutInput))
+                || (conn.eof && (!conn.eof_told || planted(Bug::EndToldTwice)));
             if !paused && owed {
                 conn.input_waits = conn.input.is_some();
                 self.notices.push_back(Notice::InputWaits(key));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::config::{FLUSH_EARLY_BYTES, SEND_AT_ONCE_BYTES};
 use super::connection::{Phase, Pressure};
 use super::{CloseReason, Closed, Net, Notice, apply_read_mode};
-use crate::base::{Key, OutQueue, SHARE_BYTES_MIN};
+use crate::base::{Bug, Key, OutQueue, SHARE_BYTES_MIN, planted};
 use crate::driver::{Flushed, Ops};
 use crate::sys::CloseHow;
 
@@ -33,6 +33,14 @@ impl Net {
         ops: &mut O,
     ) -> Result<(), Closed> {
         let conn = self.conns.get_mut(key).ok_or(Closed)?;
+        if planted(Bug::LargeWriteOvertakes)
+            && conn.is_writable()
+            && conn.phase == Phase::Open
+            && conn.out.is_some()
+            && bytes.len() >= SEND_AT_ONCE_BYTES
+        {
+            return self.send_at_once(key, bytes, ops);
+        }
         // The common case: an open connection to which nothing clings, and a small write.
         if conn.phase == Phase::Open && conn.out.is_none() && !conn.fin_wanted {
             let unmarked_bytes = conn.config.unmarked_bytes;
@@ -45,7 +53,8 @@ impl Net {
             }
             let queued_bytes = conn.staged.len() + bytes.len();
             let is_large = bytes.len() >= SEND_AT_ONCE_BYTES;
-            if is_large && queued_bytes <= conn.config.output_bytes_max {
+            let unbounded = planted(Bug::LargeWriteUnbounded);
+            if is_large && (unbounded || queued_bytes <= conn.config.output_bytes_max) {
                 return self.send_at_once(key, bytes, ops);
             }
         }
@@ -100,10 +109,18 @@ impl Net {
                 self.stats.bytes_out += sent as u64;
                 if sent < staged.len() + bytes.len() {
                     conn.blocked = true;
-                    let out = conn.out.insert(self.out_pool.take());
+                    let out = if planted(Bug::LargeWriteOvertakes) {
+                        conn.out.get_or_insert_with(|| self.out_pool.take())
+                    } else {
+                        conn.out.insert(self.out_pool.take())
+                    };
+                    let repeats = planted(Bug::ShortSendRepeats);
+                    let taken = if repeats { 0 } else { sent.saturating_sub(staged.len()) };
                     out.push_copy(&staged[sent.min(staged.len())..]);
-                    out.push_copy(&bytes[sent.saturating_sub(staged.len())..]);
-                    self.check_high_mark(key, ops);
+                    out.push_copy(&bytes[taken..]);
+                    if !planted(Bug::LargeWriteUnmarked) {
+                        self.check_high_mark(key, ops);
+                    }
                 }
             }
             Err(error) => self.finish(key, CloseReason::from_io(error), CloseHow::Fin, ops),
@@ -125,14 +142,20 @@ impl Net {
         }
         let queued_bytes = conn.queued_bytes() + added_bytes;
         let limit_bytes = conn.config.output_bytes_max;
-        if queued_bytes > limit_bytes {
+        if queued_bytes > limit_bytes && !planted(Bug::OutputUnbounded) {
             let reason = CloseReason::SlowConsumer { queued_bytes, limit_bytes };
             self.finish(key, reason, CloseHow::Reset, ops);
             return Err(Closed);
         }
         let out = conn.out.get_or_insert_with(|| self.out_pool.take());
-        out.push_copy(self.staging.part(std::mem::take(&mut conn.staged)));
-        push(out);
+        let staged = self.staging.part(std::mem::take(&mut conn.staged));
+        if planted(Bug::SharedOvertakesStaged) {
+            push(out);
+            out.push_copy(staged);
+        } else {
+            out.push_copy(staged);
+            push(out);
+        }
         if !conn.dirty {
             conn.dirty = true;
             self.dirty.push(key);
@@ -225,7 +248,8 @@ impl Net {
         self.stats.bytes_out += sent as u64;
         if sent < bytes.len() {
             conn.blocked = true;
-            conn.out.insert(self.out_pool.take()).push_copy(&bytes[sent..]);
+            let rest = if planted(Bug::ShortSendDropsRest) { &[] } else { &bytes[sent..] };
+            conn.out.insert(self.out_pool.take()).push_copy(rest);
         }
         Ok(())
     }
@@ -259,8 +283,12 @@ impl Net {
         }
         conn.pressured = false;
         if conn.phase == Phase::Open {
-            apply_read_mode(key, conn, ops);
-            self.notices.push_back(Notice::Pressure(key, Pressure::Low));
+            if !planted(Bug::PressurePauseForever) {
+                apply_read_mode(key, conn, ops);
+            }
+            if !planted(Bug::LowMarkUntold) {
+                self.notices.push_back(Notice::Pressure(key, Pressure::Low));
+            }
         }
         self.finish_output(key, ops);
     }
@@ -268,7 +296,8 @@ impl Net {
     /// Sends FIN once the queue is empty, if one is wanted, and ends a finished goodbye.
     fn finish_output<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
         let Some(conn) = self.conns.get_mut(key) else { return };
-        if !conn.fin_wanted || conn.queued_bytes() > 0 {
+        let overtakes = planted(Bug::FinOvertakesOutput);
+        if !conn.fin_wanted || (conn.queued_bytes() > 0 && !overtakes) {
             return;
         }
         if !conn.fin_sent {

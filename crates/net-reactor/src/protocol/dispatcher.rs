@@ -1,12 +1,12 @@
 //! From events to callbacks.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::calls::DueCall;
 use super::core::Core;
 use super::task::panic_message;
 use super::{Conn, Eof, Flow, Input, Message, Peer, Protocol, Reactor, Tag};
-use crate::base::{Inbound, Key, ScanMark};
+use crate::base::{Bug, Inbound, Key, ScanMark, planted};
 use crate::driver::{Engine, Event, Lease};
 use crate::net::{Callback, CloseReason, ConnectError, Due, Notice, Phase, Received};
 use crate::sys::CloseHow;
@@ -128,7 +128,10 @@ impl<E: Engine> Dispatcher<E> {
         if !self.core.net.is_flowing(key) {
             return;
         }
-        if self.core.net.take_input_waits(key)
+        let overtakes =
+            planted(Bug::EndOvertakesInput) && self.core.net.conn(key).is_some_and(|conn| conn.eof);
+        if !overtakes
+            && self.core.net.take_input_waits(key)
             && let Some(input) = self.core.net.take_input(key)
         {
             // Delivered before the peer's end: what a pause held back must not be lost to it.
@@ -196,6 +199,9 @@ impl<E: Engine> Dispatcher<E> {
         core.net.watched.opened(key, || engine.wire(key));
         self.call(key, Callback::Open, |handler, conn| handler.on_open(conn));
         for message in self.core.early.take(key).unwrap_or_default() {
+            if planted(Bug::EarlyMessagesLost) {
+                break;
+            }
             self.deliver_message(key, message);
         }
     }
@@ -229,7 +235,9 @@ impl<E: Engine> Dispatcher<E> {
         tracing::debug!(id = %self.core.conn_id(key), %error, "not opened");
         let handler = self.core.handlers.take(key);
         let early = self.core.early.take(key);
-        self.core.net.release(key);
+        if !planted(Bug::FailedConnectKeepsSlot) {
+            self.core.net.release(key);
+        }
         self.run(|_| drop(early));
         if let Some(mut handler) = handler {
             self.core.net.watched.connect_failed(key, &error);
@@ -250,12 +258,21 @@ impl<E: Engine> Dispatcher<E> {
             reason if reason.is_clean() => tracing::debug!(%id, %reason, "closed"),
             reason => tracing::info!(%id, %reason, "closed"),
         }
+        let untold = planted(Bug::ResetUntold) && matches!(reason, CloseReason::Reset { .. });
+        let twice = planted(Bug::CloseToldTwice) && !reason.is_clean();
         if let Some(mut handler) = self.core.handlers.take(key) {
             self.core.net.watched.closed(key, &reason);
             self.core.net.watched.entered(Some(key), Callback::Close);
             let mut conn = Conn::new(key, &mut self.core, &mut self.engine);
             // One after the other: a second panic while the first unwinds would end the process.
-            let told = catch_unwind(AssertUnwindSafe(|| handler.on_close(&mut conn, reason)));
+            let told = catch_unwind(AssertUnwindSafe(|| {
+                if twice {
+                    handler.on_close(&mut conn, CloseReason::Closed);
+                }
+                if !untold {
+                    handler.on_close(&mut conn, reason);
+                }
+            }));
             let dropped = catch_unwind(AssertUnwindSafe(|| drop(handler)));
             for panic in [told, dropped].into_iter().filter_map(Result::err) {
                 let message = panic_message(&*panic);
@@ -304,6 +321,7 @@ impl<E: Engine> Dispatcher<E> {
                 self.core.handlers.put(key, handler);
                 self.on_opened(key);
             }
+            None if planted(Bug::DeclinedPeerLeaks) => {}
             None => {
                 tracing::debug!(%peer, "declined");
                 self.core.net.discard(key, CloseHow::Fin, &mut self.engine);
@@ -378,7 +396,10 @@ impl<E: Engine> Dispatcher<E> {
         callback: Callback,
         call: impl FnOnce(&mut dyn Protocol, &mut Conn<'_>) -> Flow,
     ) -> bool {
-        if self.core.net.conn(key).is_none_or(|conn| conn.phase != Phase::Open) {
+        let closing = planted(Bug::DataAfterClose);
+        if self.core.net.conn(key).is_none_or(|conn| {
+            !(conn.phase == Phase::Open || closing && conn.phase == Phase::Closing)
+        }) {
             return false;
         }
         let Some(mut handler) = self.core.handlers.take(key) else { return false };
@@ -394,10 +415,13 @@ impl<E: Engine> Dispatcher<E> {
         let Self { engine, core, .. } = self;
         match result {
             Ok(Ok(())) => return true,
+            Ok(Err(_)) if planted(Bug::FailureIgnored) => {}
             Ok(Err(failure)) => {
                 let source = failure.into_source();
                 core.net.close(key, CloseReason::HandlerFailed { source }, engine);
             }
+            Err(_) if planted(Bug::PanicKeepsConnection) => {}
+            Err(panic) if planted(Bug::PanicEndsLoop) => resume_unwind(panic),
             Err(panic) => {
                 let message = panic_message(&*panic);
                 core.net.abort(key, CloseReason::HandlerPanicked { message }, engine);

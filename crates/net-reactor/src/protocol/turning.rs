@@ -10,7 +10,7 @@ use super::loop_shared::StopRequest;
 use super::stopping::{StopState, Stopped};
 use super::task::LocalTask;
 use super::{Conn, Task};
-use crate::base::Key;
+use crate::base::{Bug, Key, planted};
 use crate::driver::{Engine, Handover};
 use crate::event_loop::{SleepState, Stages};
 use crate::net::{Callback, CloseReason, Due, Phase};
@@ -73,7 +73,7 @@ impl<E: Engine> Stages for Dispatcher<E> {
         let share = if stops { usize::MAX } else { TASKS_PER_TURN };
         // Posts stay in the inbox, and count against its limits, until those before them have run.
         let behind = !self.core.remote.is_empty();
-        if !behind || stops {
+        if (!behind || stops) && !(stops && planted(Bug::PostsLostAtStop)) {
             self.core.take_posts();
         }
         for _ in 0..self.core.local.len().min(share) {
@@ -183,6 +183,9 @@ impl<E: Engine> Dispatcher<E> {
         // Counted now: the other loop may be slower to take peers than this one to accept them.
         target.owner.shared.connections.fetch_add(1, Ordering::Relaxed);
         let Err((task, reason)) = target.owner.post(task) else { return };
+        if planted(Bug::HandOverLosesPeer) {
+            return;
+        }
         target.owner.shared.connections.fetch_sub(1, Ordering::Relaxed);
         tracing::warn!(%peer, ?reason, "cannot hand a connection over");
         if let Task::Adopt { socket, .. } = task {
@@ -236,6 +239,9 @@ impl<E: Engine> Dispatcher<E> {
             .map(|(key, conn)| (key, conn.phase == Phase::Connecting))
             .partition(|(_, connecting)| !connecting);
         for (key, _) in connecting {
+            if planted(Bug::StopForgetsConnecting) {
+                break;
+            }
             Conn::new(key, &mut self.core, &mut self.engine).abort();
         }
         for (key, _) in open {
@@ -245,7 +251,8 @@ impl<E: Engine> Dispatcher<E> {
     }
 
     pub(super) fn on_drain_deadline(&mut self) {
-        if matches!(self.core.stop, StopState::Draining { .. }) {
+        let draining = matches!(self.core.stop, StopState::Draining { .. });
+        if draining && !planted(Bug::DrainWithoutDeadline) {
             self.end_drain();
         }
     }
@@ -259,6 +266,9 @@ impl<E: Engine> Dispatcher<E> {
         let mut aborted = 0;
         for key in left {
             let phase = self.core.net.conn(key).map(|conn| conn.phase);
+            if phase == Some(Phase::Connecting) && planted(Bug::StopForgetsConnecting) {
+                continue;
+            }
             aborted += usize::from(matches!(phase, Some(Phase::Open | Phase::Closing)));
             self.core.net.abort(key, CloseReason::LoopStopped, &mut self.engine);
         }

@@ -10,6 +10,7 @@ mod errnos;
 mod faults;
 mod pressure;
 mod reading;
+mod remains;
 mod rig;
 mod spinning;
 mod spreading;

@@ -284,3 +284,17 @@ fn a_panic_resets_the_connection_and_an_error_ends_it_after_what_was_written() {
     rig.settle();
     assert_eq!(rig.log.take()[1], "0ns conn closed: the handler failed");
 }
+
+#[test]
+fn the_end_is_told_once_however_often_reading_is_paused_after_it() {
+    let (mut rig, peer, id) = accepted(Teller::keeps_open);
+    peer.finish();
+    rig.settle();
+    assert_eq!(rig.log.take(), ["0ns conn eof"]);
+    for _ in 0..3 {
+        pause(&mut rig, id);
+        resume(&mut rig, id);
+        rig.settle();
+    }
+    assert!(rig.log.take().is_empty());
+}
