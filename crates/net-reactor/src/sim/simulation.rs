@@ -216,6 +216,24 @@ impl Simulation {
         }
     }
 
+    /// Runs the world until `done`, and fails the run if that takes longer than `within`.
+    ///
+    /// # Panics
+    ///
+    /// When it does, or when a promise is broken; see [`Simulation`].
+    #[track_caller]
+    pub fn eventually(
+        &mut self,
+        within: Duration,
+        what: &str,
+        done: impl FnMut(&mut Self) -> bool,
+    ) {
+        if !self.run_until(within, done) {
+            self.fail(OracleKind::Liveness, format!("not within {within:?}: {what}"));
+            self.complain();
+        }
+    }
+
     /// Fails the run unless `holds`.
     ///
     /// # Panics
