@@ -73,6 +73,14 @@ impl World {
 }
 
 impl State {
+    /// Notices every wake-up that came since the last look.
+    pub(super) fn notice_wakes(&mut self) {
+        let roused = Arc::clone(&self.roused);
+        // Whoever was woken stands in the list, and so it is enough to ask those.
+        let listed = roused.0.lock().unwrap_or_else(PoisonError::into_inner);
+        listed.iter().for_each(|kernel| self.notice_wake(*kernel));
+    }
+
     /// Notes that a kernel got something to do.
     pub(super) fn rouse(&self, kernel: usize) {
         self.kernels[kernel].alarm.list();

@@ -175,7 +175,7 @@ impl State {
 
     /// Draws whether a report comes in two parts, and in which order.
     fn split(&mut self, kernel: usize, flags: Flags) -> Option<(Flags, Flags)> {
-        if !(flags.readable && flags.writable) || !self.fires(kernel, Fault::ReportSplit) {
+        if !(flags.readable && flags.writable && self.fires(kernel, Fault::ReportSplit)) {
             return None;
         }
         let (room, input) = (Flags::WRITABLE, Flags { writable: false, ..flags });
@@ -269,11 +269,6 @@ impl State {
         } else {
             self.kernels[kernel].held.woken = true;
         }
-    }
-
-    /// Does so for every loop.
-    pub(super) fn notice_wakes(&mut self) {
-        (0..self.kernels.len()).for_each(|kernel| self.notice_wake(kernel));
     }
 
     /// Whether a loop was woken, by somebody or by nobody.

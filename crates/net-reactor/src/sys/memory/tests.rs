@@ -3,9 +3,12 @@
 mod addresses;
 mod any_world;
 mod clocks;
+mod faults;
+mod held;
 mod links;
 mod partitions;
 mod power;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

@@ -194,7 +194,7 @@ const fn word_of(key: Key) -> u64 {
 }
 
 /// Numbers an error as Linux does on x86, whatever this machine and its compiler think.
-fn errno(error: &io::Error) -> u32 {
+pub(super) fn errno(error: &io::Error) -> u32 {
     match error.kind() {
         io::ErrorKind::PermissionDenied => 1,
         io::ErrorKind::NotFound => 2,

@@ -7,6 +7,8 @@ fn the_same_seed_makes_the_same_world() {
     let (one, again, other) = (transfer(7), transfer(7), transfer(8));
     assert_eq!(one, again);
     assert_ne!(one, other);
+    // The hashes alone tell as much.
+    assert!(one.0 == again.0 && one.0 != other.0);
 }
 
 #[test]
@@ -18,8 +20,8 @@ fn every_byte_arrives_in_any_world() {
 
 /// Sends bytes both ways through a world full of surprises, by a loop that acts on reports only.
 ///
-/// Returns a log of everything that happened.
-fn transfer(seed: u64) -> Vec<String> {
+/// Returns the hash of its trace, and a log of what was reported.
+fn transfer(seed: u64) -> (u64, Vec<String>) {
     let world = World::new(seed);
     let mut chance = crate::base::Rng::new(seed);
     let mut draw = |bound: u64| usize::try_from(chance.below(bound)).unwrap();
@@ -27,6 +29,9 @@ fn transfer(seed: u64) -> Vec<String> {
     world.latency(ms(u64::try_from(draw(20)).unwrap()));
     world.chop(draw(3) * 500);
     world.spurious(u64::try_from(draw(50)).unwrap());
+    // Half of the worlds have every harmless fault as well, seldom or often.
+    let ppm = [0, 0, 1_000, 200_000][draw(4)];
+    world.faults(&FaultRates::harmless(ppm));
     let mut log = Vec::new();
     let capacity = SocketOption::ReceiveBuffer(1 + draw(9_000));
     let Pair { mut a, mut b, client, server } = pair;
@@ -59,7 +64,7 @@ fn transfer(seed: u64) -> Vec<String> {
     world.advance(ms(100));
     let open = (world.sockets_len(), a.host().open_descriptors(), b.host().open_descriptors());
     assert_eq!(open, (0, 1, 1), "seed {seed}");
-    log
+    (world.trace_hash(), log)
 }
 
 /// One end of the random test, served the way the readiness engine serves a stream.
