@@ -42,11 +42,12 @@ const TIME_WAIT: Duration = Duration::from_secs(60);
 ///   timer: there are neither fast retransmits nor selective acknowledgements.
 /// - A server's end exists, and can be accepted, when the SYN arrives; Linux waits for the
 ///   acknowledgement of its answer.
-/// - Ports in `TIME_WAIT` are not reused after a second for the same peer (Linux does so on
-///   loopback, `net.ipv4.tcp_tw_reuse`), there can be any number of them, and a reset does not end
-///   them.
-/// - A socket that has its own error after a timeout never says `EHOSTUNREACH`: no router on the
-///   way sends ICMP.
+/// - Nobody connects over its own `TIME_WAIT`. Linux skips it for ports that it picks, as here, but
+///   lets an explicit port through at once where both sides use TCP timestamps, and picked ones
+///   after a second on loopback (`net.ipv4.tcp_tw_reuse`). Any number of connections can be in
+///   `TIME_WAIT`, and a reset does not end it.
+/// - A server's end whose client vanished before its answer came stays in the backlog, half open.
+/// - No router sends ICMP: what cannot arrive is lost in silence.
 /// - One descriptor table serves all loops of a host, as if they were one process.
 #[derive(Clone)]
 pub(crate) struct World {
