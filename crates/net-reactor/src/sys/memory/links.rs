@@ -292,11 +292,8 @@ impl State {
     /// Lets the connections between two hosts that wait for each other find out that nothing
     /// comes. While nothing is in the way no timer runs.
     pub(super) fn worry(&mut self, a: usize, b: usize) {
-        let now = self.now;
         for key in [self.between(a, b), self.between(b, a)].concat() {
-            if self.sockets.get(key).is_some_and(|socket| socket.outgoing.is_pending()) {
-                self.arm(key, now);
-            }
+            self.arm_pending(key);
         }
     }
 }

@@ -197,7 +197,7 @@ impl State {
         if self.is_passable(far, machine) {
             self.acknowledge(from, next);
         } else {
-            self.arm(from, self.now);
+            self.arm_pending(from);
         }
     }
 
@@ -208,8 +208,8 @@ impl State {
         let number = socket.incoming.expected();
         if self.is_passable(socket.machine, socket.far) {
             self.acknowledge(peer, number);
-        } else if self.sockets.get(peer).is_some_and(|peer| peer.outgoing.is_pending()) {
-            self.arm(peer, self.now);
+        } else {
+            self.arm_pending(peer);
         }
     }
 
@@ -276,8 +276,12 @@ impl State {
         // What is sent to a socket that is gone goes out as well: the answer to it is RST.
         let window =
             self.sockets.get(to).map_or(usize::MAX, |receiver| receiver.incoming.window(sent));
+        let now = self.now;
         let mut bytes = self.spare.pop().unwrap_or_default();
         let Some(sender) = self.sockets.get_mut(from) else { return };
+        if sender.outgoing.is_acknowledged() {
+            sender.retry.start(now);
+        }
         let data = sender.outgoing.launch(window, &mut bytes);
         let fin = sender.outgoing.launch_fin();
         sender.closes_first |= fin.is_some() && !sender.incoming.is_finished();
@@ -296,8 +300,8 @@ impl State {
         let Some(peer) = socket.peer else { return };
         if self.is_passable(socket.machine, socket.far) {
             self.pump(peer);
-        } else if self.sockets.get(peer).is_some_and(|peer| peer.outgoing.is_pending()) {
-            self.arm(peer, self.now);
+        } else {
+            self.arm_pending(peer);
         }
     }
 
@@ -324,9 +328,9 @@ impl State {
     pub(super) fn reset_in_return(&mut self, sender: Key) {
         let Some(socket) = self.sockets.get(sender) else { return };
         let (machine, far) = (socket.machine, socket.far);
-        if !self.is_passable(far, machine) && socket.outgoing.is_pending() {
+        if !self.is_passable(far, machine) {
             // Without an answer it asks again.
-            self.arm(sender, self.now);
+            self.arm_pending(sender);
         }
         self.transmit(far, machine, Segment::Reset { to: sender });
     }

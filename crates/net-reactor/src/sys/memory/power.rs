@@ -1,7 +1,6 @@
 //! Hosts that lose their power, and come back.
 
 use super::machine::Host;
-use super::socket::Phase;
 use super::world::{State, World};
 use crate::base::Key;
 
@@ -71,17 +70,9 @@ impl State {
 
     /// Lets everybody who waits for a host find out that nothing comes.
     fn worry_about(&mut self, machine: usize) {
-        let waiting: Vec<Key> = self
-            .sockets
-            .iter()
-            .filter(|(_, socket)| {
-                let waits = socket.phase == Phase::Connecting || socket.outgoing.is_pending();
-                socket.far == machine && waits
-            })
-            .map(|(key, _)| key)
-            .collect();
-        for key in waiting {
-            self.arm(key, self.now);
-        }
+        let sockets = self.sockets.iter();
+        let facing: Vec<Key> =
+            sockets.filter_map(|(key, each)| (each.far == machine).then_some(key)).collect();
+        facing.into_iter().for_each(|key| self.arm_pending(key));
     }
 }

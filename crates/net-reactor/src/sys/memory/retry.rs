@@ -39,6 +39,8 @@ pub(super) struct Retry {
     /// How often it has fired since something got through.
     attempts: u32,
     timer: Option<EventId>,
+    /// When the oldest segment was sent that is not acknowledged, or the last acknowledgement came.
+    since: Instant,
     /// When the last SYN was sent.
     pub(super) syn_sent: Instant,
 }
@@ -52,6 +54,11 @@ pub(super) struct Vigil {
 }
 
 impl Retry {
+    /// Notes that a segment is sent after everything before it was acknowledged.
+    pub(super) fn start(&mut self, now: Instant) {
+        self.since = now;
+    }
+
     /// Whether the sender repeats itself, and holds back what is new: Linux's `TCP_CA_Loss`.
     pub(super) fn is_stuck(&self) -> bool {
         self.attempts > 0
@@ -80,10 +87,21 @@ impl State {
         }
     }
 
+    /// Starts it for whatever waits for the peer.
+    pub(super) fn arm_pending(&mut self, key: Key) {
+        let Some(socket) = self.sockets.get(key) else { return };
+        if socket.phase == Phase::Connecting || !socket.outgoing.is_acknowledged() {
+            self.arm(key, socket.retry.since);
+        } else if socket.outgoing.is_pending() {
+            self.arm(key, self.now);
+        }
+    }
+
     /// Something got through: stops the timer, and starts it anew if more is under way.
     pub(super) fn calm(&mut self, key: Key) {
         let Some(socket) = self.sockets.get_mut(key) else { return };
         socket.retry.attempts = 0;
+        socket.retry.since = self.now;
         if let Some(timer) = socket.retry.timer.take() {
             let more = !socket.outgoing.is_acknowledged();
             self.events.remove(&timer);

@@ -1,8 +1,13 @@
 //! What only this kernel can do; what every kernel does is in `sys/conformance.rs`.
 
+mod addresses;
 mod any_world;
+mod clocks;
 mod faults;
 mod held;
+mod links;
+mod partitions;
+mod power;
 mod traces;
 
 use std::collections::BTreeMap;
