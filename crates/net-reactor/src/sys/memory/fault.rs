@@ -107,7 +107,8 @@ faults! {
     /// `register` fails with `ENOSPC`: `fs.epoll.max_user_watches` is reached. Linux.
     RegisterNoSpace = "register-no-space", Failing;
     /// Both buffers of a new connection's end hold 1 to 1460 bytes. Small devices; a tuned
-    /// `SO_SNDBUF`.
+    /// `SO_SNDBUF`. Over a link with latency the slowest carry a byte each round trip, and then
+    /// deadlines of the program pass.
     SmallBuffers = "small-buffers", Harmless;
 
     /// A reset arrives just before a `receive`: first what had arrived, then `ECONNRESET`.
