@@ -115,6 +115,7 @@ pub(crate) struct Counters {
 
 impl Counters {
     /// Returns how many callbacks of this kind there were.
+    #[cfg(test)]
     pub(crate) fn calls(&self, callback: Callback) -> u64 {
         let place = Callback::ALL.iter().position(|each| *each == callback);
         place.map_or(0, |place| self.callbacks[place])
