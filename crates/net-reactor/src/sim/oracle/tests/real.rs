@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::prelude::*;
+use crate::endpoint::{Client, Server};
+use crate::protocol::{Conn, Eof, Failure, Flow, Input, Peer, Protocol};
 use crate::sim::Simulation;
 
 /// How much a client sends: more than the kernel holds, and less than the high mark, above which
