@@ -274,8 +274,8 @@ impl<P: Protocol> Solo<P> {
             let stopped = turned.expect("invariant: this kernel never refuses to wait");
             self.stopped = stopped.or(self.stopped);
             if rests {
-                self.close_reason =
-                    self.story.borrow_mut().reason.take().or(self.close_reason.take());
+                let told = self.story.borrow_mut().reason.take();
+                self.close_reason = told.or_else(|| self.close_reason.take());
                 return match self.oracles.violation() {
                     Some(violation) => panic!("{violation}"),
                     None => sleep,

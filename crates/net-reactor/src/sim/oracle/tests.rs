@@ -2,6 +2,7 @@
 
 mod bytes;
 mod order;
+mod real;
 
 use std::cell::Cell;
 

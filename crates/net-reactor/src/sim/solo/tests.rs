@@ -1,7 +1,8 @@
 //! Each verb by itself.
 
 use super::*;
-use crate::prelude::*;
+use crate::net::Pressure;
+use crate::protocol::{Conn, Eof, Failure, Flow, Input, Message, Tag};
 
 /// Writes down what it is told, and does what single letters ask for.
 #[derive(Default)]
