@@ -298,6 +298,9 @@ impl<S: Sys> Ops for Readiness<S> {
         if queue.is_empty() {
             return Flushed::Drained;
         }
+        if planted(Bug::BlockedFlushSpins) {
+            return Flushed::Yielded;
+        }
         entry.state.await_room();
         Flushed::Blocked
     }

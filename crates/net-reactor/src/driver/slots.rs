@@ -85,7 +85,7 @@ impl StreamState {
     /// The kernel took less than it was offered.
     pub(super) fn await_room(&mut self) {
         self.set(Self::BLOCKED, !planted(Bug::LostWriteEdge));
-        self.set(Self::WRITABLE, planted(Bug::BlockedFlushSpins));
+        self.set(Self::WRITABLE, false);
     }
 
     pub(super) fn wants_receive(self) -> bool {

@@ -73,8 +73,11 @@ impl<E: Engine> Stages for Dispatcher<E> {
         let share = if stops { usize::MAX } else { TASKS_PER_TURN };
         // Posts stay in the inbox, and count against its limits, until those before them have run.
         let behind = !self.core.remote.is_empty();
-        if (!behind || stops) && !(stops && planted(Bug::PostsLostAtStop)) {
+        if !behind || stops {
             self.core.take_posts();
+        }
+        if stops && planted(Bug::PostsLostAtStop) {
+            self.core.remote.clear();
         }
         for _ in 0..self.core.local.len().min(share) {
             if let Some(task) = self.core.local.pop_front() {

@@ -77,8 +77,8 @@ bugs! {
     /// A blocked flush does not ask to be told of room.
     LostWriteEdge, "lost-write-edge", "driver/slots.rs",
         "a short send owes a writable event (sketch 002: if/elif skips the write)";
-    /// A blocked flush forgets that the kernel is full: it is tried again and again.
-    BlockedFlushSpins, "blocked-flush-spins", "driver/slots.rs",
+    /// A blocked flush is taken for one that used up its share: it is tried again in each turn.
+    BlockedFlushSpins, "blocked-flush-spins", "driver/readiness.rs",
         "a default of writable spins (asyncore: 128,018 passes in 0.3 s on an idle socket)";
     /// A receive that finds nothing counts as the peer's end.
     SpuriousIsEnd, "spurious-is-end", "driver/service.rs",

@@ -242,3 +242,35 @@ fn relay(bytes: usize, reaction: OnHighMark) -> usize {
 fn a_relay_that_pauses_the_source_passes_10_mb_both_ways_at_once() {
     assert_eq!(relay(10_000_000, OnHighMark::Tell), 0);
 }
+
+#[test]
+fn one_large_write_beyond_the_limit_is_refused_like_any_other() {
+    let mut rig = Rig::pair();
+    let log = rig.log.clone();
+    rig.listen(0, ConnConfig::default().output_max(100_000), move || Teller::new(&log, "conn"));
+    let peer = rig.bare("c").connect("10.0.0.1:7000");
+    rig.settle();
+    let id = rig.reactor(0).accepted()[0];
+    assert!(rig.reactor(0).write(id, vec![1; 100_001]).is_err());
+    rig.settle();
+    assert!(rig.reactor(0).conn(id).is_none());
+    peer.reset();
+}
+
+#[test]
+fn a_shared_payload_goes_behind_the_small_writes_before_it() {
+    let mut rig = Rig::pair();
+    let log = rig.log.clone();
+    rig.listen(0, ConnConfig::default(), move || Teller::new(&log, "conn"));
+    let mut peer = rig.bare("c").connect("10.0.0.1:7000");
+    rig.settle();
+    let id = rig.reactor(0).accepted()[0];
+    let mut reactor = rig.reactor(0);
+    let mut conn = reactor.conn(id).unwrap();
+    conn.write(b"head").unwrap();
+    conn.write_shared(vec![7; 1000].into()).unwrap();
+    conn.write(b"tail").unwrap();
+    rig.settle();
+    let expected = [&b"head"[..], &[7; 1000], b"tail"].concat();
+    assert_eq!(peer.receive().unwrap().0, expected);
+}

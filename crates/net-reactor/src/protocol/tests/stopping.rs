@@ -238,3 +238,15 @@ fn a_handler_that_tries_again_for_ever_cannot_keep_a_loop_from_stopping() {
     }
     assert_eq!(rig.stops.len(), 1);
 }
+
+#[test]
+fn what_a_thread_has_posted_before_it_stops_the_loop_runs_before_the_stop() {
+    let mut rig = Rig::pair();
+    let handle = rig.event_loop(0).handle();
+    let log = rig.log.clone();
+    handle.run_in_loop(move |_| log.note("ran")).unwrap();
+    handle.stop();
+    rig.settle();
+    assert_eq!(rig.log.take(), ["ran"]);
+    assert_eq!(rig.stops.len(), 1);
+}
