@@ -11,6 +11,7 @@ mod faults;
 mod pressure;
 mod reading;
 mod rig;
+mod scripts;
 mod spinning;
 mod spreading;
 mod stopping;
