@@ -11,7 +11,7 @@ use crate::sys::{CloseHow, SocketOption, Sys};
 const CALLS_PER_PASS: usize = 64;
 
 /// The kernel's buffers of a peer that was told to have small ones, in bytes.
-const SMALL_BUFFER_BYTES: usize = 32 * 1024;
+const SMALL_BUFFER_BYTES: usize = 64 * 1024;
 
 /// What follows the last queued byte.
 #[derive(Debug, Clone, Copy)]
