@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::source::Seen;
-use super::trace::{Trace, pattern_byte};
+use super::trace::{Trace, pattern};
 use super::verbs::{Act, Event, Payload, Rule};
 use crate::base::{ListenerId, TimerId};
 use crate::protocol::{ConnHandle, LoopHandle};
@@ -111,7 +111,7 @@ impl Cast {
         let from = self.state().sent.get(actor).copied().unwrap_or_default();
         match payload {
             Payload::Text(text) => (text.clone().into_bytes(), from),
-            Payload::Pattern(len) => ((from..from + len).map(pattern_byte).collect(), from + len),
+            Payload::Pattern(len) => (pattern(from, *len), from + len),
         }
     }
 

@@ -24,7 +24,7 @@ impl Differences {
     }
 
     /// An entry is `== script on kernel, kernel`, its reason, and indented lines of actors.
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut list: Vec<Difference> = Vec::new();
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             if let Some(head) = line.strip_prefix("== ") {

@@ -164,3 +164,24 @@ fn scripts_have_names_of_their_own_and_are_many() {
     assert!(all.len() >= CASES_MIN, "only {} scripts", all.len());
     Differences::read().check(&all);
 }
+
+#[test]
+fn a_comparison_finds_a_wrong_trace_and_a_difference_that_is_none() {
+    let seen = |line: &str| Seen::from([("p1".to_owned(), line.to_owned())]);
+    let case = Case {
+        label: String::new(),
+        name: "one".to_owned(),
+        lines: Vec::new(),
+        expected: Some(seen("end")),
+    };
+    let none = Differences::default();
+    assert!(compare("memory", &case, &seen("end"), &none).is_empty());
+    assert_eq!(compare("memory", &case, &seen("reset"), &none).len(), 1);
+    assert_eq!(compare("memory", &case, &Seen::new(), &none).len(), 1);
+    let listed = Differences::parse("== one on memory\nbecause\n  p1: reset\n");
+    assert!(compare("memory", &case, &seen("reset"), &listed).is_empty());
+    assert!(compare("native", &case, &seen("end"), &listed).is_empty());
+    assert_eq!(compare("memory", &case, &seen("end"), &listed).len(), 1);
+    let none_any_more = Differences::parse("== one on memory\nbecause\n  p1: end\n");
+    assert_eq!(compare("memory", &case, &seen("end"), &none_any_more).len(), 1);
+}

@@ -1,5 +1,7 @@
 //! What an actor saw, in order.
 
+use std::sync::OnceLock;
+
 /// One thing that an actor saw.
 #[derive(Debug, Clone)]
 enum Item {
@@ -17,11 +19,24 @@ pub(super) struct Trace {
     pattern: usize,
 }
 
-/// Returns one byte of the pattern: never ASCII, so that it can be told from text, and seldom the
-/// same after a shift.
-pub(super) fn pattern_byte(at: usize) -> u8 {
-    let mixed = at ^ (at >> 7) ^ (at >> 14);
-    u8::try_from(mixed & 0x7f).unwrap_or_default() | 0x80
+/// After how many bytes the pattern repeats.
+const PERIOD_BYTES: usize = 1 << 21;
+
+/// Returns bytes of the pattern: never ASCII, so that it can be told from text, and seldom the same
+/// after a shift.
+pub(super) fn pattern(from: usize, len: usize) -> Vec<u8> {
+    static PERIOD: OnceLock<Vec<u8>> = OnceLock::new();
+    let byte = |at: usize| {
+        let mixed = at ^ (at >> 7) ^ (at >> 14);
+        u8::try_from(mixed & 0x7f).unwrap_or_default() | 0x80
+    };
+    let period = PERIOD.get_or_init(|| (0..PERIOD_BYTES).map(byte).collect());
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let rest = &period[(from + bytes.len()) % PERIOD_BYTES..];
+        bytes.extend_from_slice(&rest[..rest.len().min(len - bytes.len())]);
+    }
+    bytes
 }
 
 impl Trace {
@@ -65,16 +80,20 @@ impl Trace {
     }
 
     fn tell_bytes(&mut self, bytes: &[u8], told: &mut Vec<String>) {
-        for run in bytes.chunk_by(|left, right| left.is_ascii() == right.is_ascii()) {
-            if run[0].is_ascii() {
+        let mut bytes = bytes;
+        while let Some(first) = bytes.first() {
+            let is_text = first.is_ascii();
+            let end = bytes.iter().position(|byte| byte.is_ascii() != is_text);
+            let (run, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+            bytes = rest;
+            if is_text {
                 let text = String::from_utf8_lossy(run);
                 told.push(format!("{:?}", text.as_ref()));
                 continue;
             }
             let from = self.pattern;
             self.pattern += run.len();
-            let intact = run.iter().enumerate().all(|(at, byte)| *byte == pattern_byte(from + at));
-            let what = if intact { "pattern" } else { "garbled" };
+            let what = if run == pattern(from, run.len()) { "pattern" } else { "garbled" };
             told.push(format!("{what} {}", run.len()));
         }
     }
@@ -83,7 +102,7 @@ impl Trace {
 #[test]
 fn pieces_are_joined_and_the_pattern_is_checked() {
     let mut trace = Trace::default();
-    let pattern: Vec<u8> = (0..1_000).map(pattern_byte).collect();
+    let pattern = pattern(0, 1_000);
     trace.bytes(b"hel");
     trace.bytes(b"lo");
     trace.bytes(&pattern[..300]);
