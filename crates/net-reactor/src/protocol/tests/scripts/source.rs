@@ -129,9 +129,8 @@ impl Section {
                 line.replace(&format!("${name}"), value)
             })
         };
-        let expected = self.expected.iter().find(|(labels, _)| {
-            labels.is_empty() || labels.iter().any(|expected| *expected == label)
-        });
+        let holds = |labels: &[String]| labels.is_empty() || labels.contains(&label);
+        let expected = self.expected.iter().find(|(labels, _)| holds(labels));
         Case {
             name: match label.as_str() {
                 "" => self.name.clone(),
