@@ -348,8 +348,22 @@ where
         Ok([left, right])
     }
 
+    /// Notes timers that have outlived every connection of their loop.
+    fn check_leaks(&self) {
+        let mut state = self.cast.state();
+        let has_calls = !std::mem::take(&mut state.laters).is_empty();
+        drop(state);
+        for (name, event_loop) in &self.loops {
+            let stats = event_loop.stats();
+            if stats.connections == 0 && stats.timers > 0 && !has_calls {
+                self.cast.line(name, format!("FAULT: {} timers are left", stats.timers));
+            }
+        }
+    }
+
     /// Closes every raw socket, and returns what was seen.
     fn leave(mut self) -> Seen {
+        self.check_leaks();
         let seen = self.cast.seen();
         let streams = self.peers.values_mut().filter_map(Peer::take_stream);
         for stream in streams.chain(self.witness.take().into_iter().flatten()) {
