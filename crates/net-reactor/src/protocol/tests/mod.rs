@@ -12,6 +12,7 @@ mod pressure;
 mod reading;
 mod remains;
 mod rig;
+mod scripts;
 mod spinning;
 mod spreading;
 mod stopping;
