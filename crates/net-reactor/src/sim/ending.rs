@@ -77,7 +77,7 @@ impl Simulation {
         for each in &self.processes {
             each.server.stop();
         }
-        let all_stopped = |sim: &mut Self| sim.processes.iter().all(|each| each.loops.is_empty());
+        let all_stopped = |sim: &mut Self| sim.processes.is_empty();
         if !self.run_until(STOP_PATIENCE, all_stopped) {
             let left: Vec<usize> = self.schedule.numbers().collect();
             self.fail(OracleKind::Liveness, format!("loops {left:?} do not stop"));

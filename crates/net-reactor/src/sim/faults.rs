@@ -1,13 +1,17 @@
 //! Which faults a simulation may inject.
 
 use std::collections::BTreeSet;
-
-use crate::sys::memory::{Fault, FaultRates};
+use std::time::Duration;
 
 use super::chance::Chance;
+use crate::base::Rng;
+use crate::sys::memory::{Fault, FaultRates};
 
 /// The lowest and the highest rate that a seed gives a kind of fault, in parts per million.
 const RATE_PPM: (u64, u64) = (300, 100_000);
+
+/// The mean time from one episode of a kind to the next: drawn between these for each seed.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
 /// A choice among the kinds of [`Fault`].
 ///
@@ -22,6 +26,8 @@ const RATE_PPM: (u64, u64) = (300, 100_000);
 pub struct Faults {
     kinds: BTreeSet<Fault>,
     is_swarm: bool,
+    /// The mean time from one episode of a kind to the next, if it is not left to the seed.
+    pause: Option<Duration>,
 }
 
 impl Faults {
@@ -37,13 +43,13 @@ impl Faults {
     /// all the time never gets far enough to leak.
     #[must_use]
     pub fn swarm() -> Self {
-        Self { kinds: Fault::ALL.iter().copied().collect(), is_swarm: true }
+        Self { kinds: Fault::ALL.iter().copied().collect(), is_swarm: true, pause: None }
     }
 
     /// Chooses these kinds, for every seed.
     #[must_use]
     pub fn only(kinds: impl IntoIterator<Item = Fault>) -> Self {
-        Self { kinds: kinds.into_iter().collect(), is_swarm: false }
+        Self { kinds: kinds.into_iter().collect(), is_swarm: false, pause: None }
     }
 
     /// Chooses the kinds after which everything still comes true: delays, short reads and writes,
@@ -51,7 +57,15 @@ impl Faults {
     #[must_use]
     pub fn harmless() -> Self {
         let kinds = Fault::ALL.iter().copied().filter(|fault| fault.is_harmless()).collect();
-        Self { kinds, is_swarm: true }
+        Self { kinds, is_swarm: true, pause: None }
+    }
+
+    /// Sets the mean time from one episode of a kind, such as a partition, to the next of the same
+    /// kind. Without it each seed chooses: from 2 s to a minute.
+    #[must_use]
+    pub fn every(mut self, mean: Duration) -> Self {
+        self.pause = Some(mean);
+        self
     }
 
     /// Adds a kind.
@@ -77,6 +91,14 @@ impl Faults {
     /// Returns the kinds that are chosen.
     pub fn kinds(&self) -> impl Iterator<Item = Fault> {
         self.kinds.iter().copied()
+    }
+
+    /// Draws the mean time from one episode of a kind to the next.
+    pub(super) fn draw_pause(&self, rng: &mut Rng) -> Duration {
+        let (shortest, longest) = PAUSE;
+        let span = u64::try_from((longest - shortest).as_millis()).unwrap_or(u64::MAX);
+        let drawn = shortest + Duration::from_millis(rng.below(span));
+        self.pause.unwrap_or(drawn)
     }
 
     /// Draws the rate of each kind that this seed takes.

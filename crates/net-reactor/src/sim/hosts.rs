@@ -18,13 +18,15 @@ pub(super) struct Site {
     boot: Option<BootCall>,
     random: Rng,
     pub(super) boots: u32,
+    /// What tells the first failure of each client that has ended.
+    verdicts: Vec<Verdict>,
     /// Episodes leave it alone.
     pub(super) is_spared: bool,
 }
 
 impl Site {
     pub(super) fn new(name: String, boot: Option<BootCall>, random: Rng) -> Self {
-        Self { name, boot, random, boots: 0, is_spared: false }
+        Self { name, boot, random, boots: 0, verdicts: Vec::new(), is_spared: false }
     }
 }
 
@@ -94,42 +96,56 @@ impl Simulation {
 
     /// Stops everything on a host gracefully, as its operator would; it stays stopped.
     pub fn stop(&mut self, host: Host) {
-        self.processes
-            .iter()
-            .filter(|each| each.host == host.0)
-            .for_each(|each| each.server.stop());
+        self.of_host(host).for_each(|each| each.server.stop());
     }
 
     /// Drops the loops of a host; no handler is told.
     pub(super) fn bury(&mut self, host: Host) {
-        let dead = self.processes.iter_mut().filter(|each| each.host == host.0);
-        let loops: Vec<usize> = dead.flat_map(|each| std::mem::take(&mut each.loops)).collect();
+        let loops: Vec<usize> = self.of_host(host).flat_map(|each| each.loops.clone()).collect();
+        self.processes.retain(|each| each.host != host.0);
         for number in loops {
             self.oracles.loop_gone(number);
             drop(self.schedule.remove(number));
         }
     }
 
+    /// A loop has ended by itself.
+    pub(super) fn loop_ended(&mut self, number: usize) {
+        drop(self.schedule.remove(number));
+        let of_loop = |process: &Running| process.loops.contains(&number);
+        let Some(at) = self.processes.iter().position(of_loop) else { return };
+        let process = &mut self.processes[at];
+        process.loops.retain(|each| *each != number);
+        // Loops that serve together end together.
+        process.server.stop();
+        if process.loops.is_empty() {
+            let Running { host, outcome, .. } = self.processes.remove(at);
+            self.sites[host].verdicts.extend(outcome);
+        }
+    }
+
+    fn of_host(&self, host: Host) -> impl Iterator<Item = &Running> {
+        self.processes.iter().filter(move |each| each.host == host.0)
+    }
+
     /// Whether any loop of a host runs.
     #[must_use]
     pub fn is_up(&self, host: Host) -> bool {
-        self.processes.iter().any(|each| each.host == host.0 && !each.loops.is_empty())
+        self.of_host(host).next().is_some()
     }
 
     /// Returns the counters of a host's loops, added up over those that run.
     #[must_use]
     pub fn stats(&self, host: Host) -> LoopStats {
-        let loops = self.processes.iter().filter(|each| each.host == host.0);
-        let stats =
-            loops.flat_map(|each| &each.loops).filter_map(|each| self.schedule.stats(*each));
+        let loops = self.of_host(host).flat_map(|each| &each.loops);
+        let stats = loops.filter_map(|each| self.schedule.stats(*each));
         stats.fold(LoopStats::default(), LoopStats::plus)
     }
 
     /// Takes why the clients of a host could not connect: the first failure of each that has ended
     /// and had nobody who was told.
     pub fn take_failures(&mut self, host: Host) -> Vec<ConnectError> {
-        let ended = |each: &&mut Running| each.host == host.0 && each.loops.is_empty();
-        let ended = self.processes.iter_mut().filter(ended);
-        ended.filter_map(|each| each.outcome.take()).filter_map(|outcome| (outcome.0)()).collect()
+        let Some(site) = self.sites.get_mut(host.0) else { return Vec::new() };
+        site.verdicts.drain(..).filter_map(|verdict| (verdict.0)()).collect()
     }
 }

@@ -7,9 +7,6 @@ use super::{Fault, Faults, Host, Latency, Link, Simulation};
 use crate::base::Rng;
 use crate::sys::memory::FaultRates;
 
-/// The mean time from one episode of a kind to the next: drawn between these for each seed.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
-
 /// Linux's range of ports to connect from.
 const ALL_PORTS: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 
@@ -52,8 +49,7 @@ impl Simulation {
         self.plan.rates = rates;
         for fault in staged {
             let mut rng = self.chance.stream(&format!("plan/{fault}"));
-            let span = u64::try_from((PAUSE.1 - PAUSE.0).as_millis()).unwrap_or(u64::MAX);
-            let mean = PAUSE.0 + Duration::from_millis(rng.below(span));
+            let mean = faults.draw_pause(&mut rng);
             self.expect_episode(fault, mean, rng);
         }
     }

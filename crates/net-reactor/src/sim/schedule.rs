@@ -1,6 +1,6 @@
 //! Which loop runs next: the turns of every simulated loop, one at a time.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -65,7 +65,8 @@ impl Default for Habits {
 
 /// All loops of a simulation, by number.
 pub(super) struct Schedule {
-    runners: Vec<Option<Runner>>,
+    runners: BTreeMap<usize, Runner>,
+    next_number: usize,
     /// The loop that each kernel of the world belongs to.
     owners: Vec<Option<usize>>,
     line: VecDeque<usize>,
@@ -83,7 +84,8 @@ pub(super) struct Schedule {
 impl Schedule {
     pub(super) fn new(chance: &Chance) -> Self {
         Self {
-            runners: Vec::new(),
+            runners: BTreeMap::new(),
+            next_number: 0,
             owners: Vec::new(),
             line: VecDeque::new(),
             deadlines: BTreeSet::new(),
@@ -99,16 +101,16 @@ impl Schedule {
 
     /// Returns the number of the next loop.
     pub(super) fn next_number(&self) -> usize {
-        self.runners.len()
+        self.next_number
     }
 
     /// Takes in a loop. Its number is the one that [`next_number`](Self::next_number) gave, or
     /// later; numbers that were given to loops that never ran stay unused.
     pub(super) fn add(&mut self, number: usize, host: usize, kernel: usize, event_loop: EventLoop) {
-        self.runners.resize_with(self.runners.len().max(number + 1), || None);
+        self.next_number = self.next_number.max(number + 1);
         self.owners.resize(self.owners.len().max(kernel + 1), None);
         self.owners[kernel] = Some(number);
-        self.runners[number] = Some(Runner {
+        let runner = Runner {
             event_loop,
             kernel,
             host,
@@ -117,18 +119,19 @@ impl Schedule {
             held_until: None,
             turned_at: Instant::ORIGIN,
             turns_at_that_time: 0,
-        });
+        };
+        self.runners.insert(number, runner);
         self.queue(number);
     }
 
     /// Leaves numbers unused that were given to loops which never ran.
     pub(super) fn skip(&mut self, count: usize) {
-        self.runners.resize_with(self.runners.len() + count, || None);
+        self.next_number += count;
     }
 
     /// Takes a loop out; its event loop is dropped by the caller.
     pub(super) fn remove(&mut self, number: usize) -> Option<EventLoop> {
-        let runner = self.runners.get_mut(number)?.take()?;
+        let runner = self.runners.remove(&number)?;
         if let State::Asleep { until: Some(until), .. } = runner.state {
             self.deadlines.remove(&(until, number));
         }
@@ -140,19 +143,16 @@ impl Schedule {
     }
 
     pub(super) fn event_loop(&mut self, number: usize) -> Option<&mut EventLoop> {
-        self.runners.get_mut(number)?.as_mut().map(|runner| &mut runner.event_loop)
+        self.runners.get_mut(&number).map(|runner| &mut runner.event_loop)
     }
 
     pub(super) fn stats(&self, number: usize) -> Option<LoopStats> {
-        self.runners.get(number)?.as_ref().map(|runner| runner.event_loop.stats())
+        self.runners.get(&number).map(|runner| runner.event_loop.stats())
     }
 
     /// Returns the loops that exist, in the order of their making.
     pub(super) fn numbers(&self) -> impl Iterator<Item = usize> {
-        self.runners
-            .iter()
-            .enumerate()
-            .filter_map(|(number, runner)| runner.as_ref().map(|_| number))
+        self.runners.keys().copied()
     }
 
     /// Lets the loops of a host run, or not.
@@ -172,12 +172,12 @@ impl Schedule {
     }
 
     fn host_of(&self, number: usize) -> Option<usize> {
-        self.runners.get(number)?.as_ref().map(|runner| runner.host)
+        self.runners.get(&number).map(|runner| runner.host)
     }
 
     /// Puts a loop in line, unless it stands there.
     pub(super) fn queue(&mut self, number: usize) {
-        if let Some(Some(runner)) = self.runners.get_mut(number)
+        if let Some(runner) = self.runners.get_mut(&number)
             && !std::mem::replace(&mut runner.in_line, true)
         {
             self.line.push_back(number);
@@ -197,7 +197,7 @@ impl Schedule {
                 break;
             }
             self.deadlines.pop_first();
-            if let Some(Some(runner)) = self.runners.get_mut(number)
+            if let Some(runner) = self.runners.get_mut(&number)
                 && runner.held_until == Some(at)
             {
                 runner.held_until = None;
@@ -215,7 +215,7 @@ impl Schedule {
     pub(super) fn run_one(&mut self, world: &World) -> Option<Turned> {
         loop {
             let number = self.pick()?;
-            let Some(Some(runner)) = self.runners.get_mut(number) else { continue };
+            let Some(runner) = self.runners.get_mut(&number) else { continue };
             runner.in_line = false;
             // Who is held up, or whose host stands still, is put in line again when that is over.
             if runner.held_until.is_some() || self.frozen.contains(&runner.host) {
@@ -243,7 +243,7 @@ impl Schedule {
     fn hold_up(&mut self, number: usize, now: Instant) {
         let max_ns = u64::try_from(self.habits.stall_max.as_nanos()).unwrap_or(u64::MAX);
         let until = now + Duration::from_nanos(1 + self.stalls.below(max_ns));
-        if let Some(Some(runner)) = self.runners.get_mut(number) {
+        if let Some(runner) = self.runners.get_mut(&number) {
             runner.held_until = Some(until);
             self.deadlines.insert((until, number));
             self.stalled += 1;
@@ -254,7 +254,7 @@ impl Schedule {
     /// the next.
     fn turn(&mut self, number: usize, world: &World) -> Option<Turned> {
         let lingers = self.habits.shuffles && self.order.below(4) == 0;
-        let runner = self.runners.get_mut(number)?.as_mut()?;
+        let runner = self.runners.get_mut(&number)?;
         let State::Asleep { timeout, until } = runner.state else {
             self.fall_asleep(number, world);
             return Some(Turned { number, end: None, spins: false });
@@ -283,7 +283,7 @@ impl Schedule {
     }
 
     fn fall_asleep(&mut self, number: usize, world: &World) {
-        let Some(Some(runner)) = self.runners.get_mut(number) else { return };
+        let Some(runner) = self.runners.get_mut(&number) else { return };
         let timeout = runner.event_loop.fall_asleep();
         let at_once = timeout == Some(Duration::ZERO) || !world.is_kernel_quiet(runner.kernel);
         let until = timeout.and_then(|timeout| world.deadline_in(runner.kernel, timeout));

@@ -297,12 +297,6 @@ impl Simulation {
             tracing::warn!(number, %error, "a simulated loop ended");
         }
         self.check_leftovers(number);
-        drop(self.schedule.remove(number));
-        let ended = self.processes.iter_mut().find(|process| process.loops.contains(&number));
-        if let Some(process) = ended {
-            process.loops.retain(|each| *each != number);
-            // Loops that serve together end together.
-            process.server.stop();
-        }
+        self.loop_ended(number);
     }
 }

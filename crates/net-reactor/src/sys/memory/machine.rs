@@ -117,6 +117,9 @@ pub(super) struct Machine {
     pub(super) tuples: BTreeMap<Tuple, Key>,
     /// Connections that this host closed first.
     pub(super) time_wait: TimeWait,
+    /// Kernels of its loops that have not ended.
+    pub(super) kernels: Vec<usize>,
+    kernels_made: usize,
     /// Listening sockets, in the order of their making.
     pub(super) listening: Vec<Key>,
 }
@@ -136,8 +139,17 @@ impl Machine {
             failures: BTreeMap::new(),
             tuples: BTreeMap::new(),
             time_wait: TimeWait::default(),
+            kernels: Vec::new(),
+            kernels_made: 0,
             listening: Vec::new(),
         }
+    }
+
+    /// Takes in the kernel of one more loop; returns how many there were before it, ever.
+    pub(super) fn add_kernel(&mut self, kernel: usize) -> usize {
+        self.kernels.push(kernel);
+        self.kernels_made += 1;
+        self.kernels_made - 1
     }
 
     /// Fails if a test asked this call to.

@@ -51,11 +51,8 @@ impl State {
         for key in std::mem::take(&mut self.machines[machine].listening) {
             self.listeners.remove(key);
         }
-        let kernels = 0..self.kernels.len();
-        let own: Vec<usize> =
-            kernels.filter(|kernel| self.kernels[*kernel].machine == machine).collect();
         let mut jobs = Vec::new();
-        for kernel in own {
+        for kernel in std::mem::take(&mut self.machines[machine].kernels) {
             // Its descriptor vanishes with the table.
             self.kernels[kernel].reserve = None;
             jobs.push(self.retire(kernel));

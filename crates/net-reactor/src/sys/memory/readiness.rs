@@ -314,6 +314,8 @@ impl State {
         let held = std::mem::replace(&mut retired.held, Held::new(lane));
         retired.held.retired = true;
         let machine = retired.machine;
+        self.machines[machine].kernels.retain(|each| *each != kernel);
+        let retired = &mut self.kernels[kernel];
         let jobs = std::mem::take(&mut retired.jobs);
         if let Some(reserve) = retired.reserve.take() {
             self.machines[machine].descriptors.close(reserve);

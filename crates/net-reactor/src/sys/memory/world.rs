@@ -247,7 +247,7 @@ impl State {
     fn add_kernel(&mut self, name: &str) -> usize {
         let index = self.machine(name);
         let kernel = self.kernels.len();
-        let number = self.kernels.iter().filter(|kernel| kernel.machine == index).count();
+        let number = self.machines[index].add_kernel(kernel);
         let lane = self.trace.add_lane(format!("{name}.{number}"));
         let alarm = Alarm::new(kernel, &self.roused);
         let is_on = self.machines[index].is_on;
