@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Faults, Run, Simulation};
-use crate::prelude::*;
+use crate::endpoint::{Client, Server};
+use crate::protocol::{Conn, Flow, Input, Peer, Protocol, Tag};
 
 struct Echo;
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::*;
 use crate::endpoint::{Client, Server};
 use crate::protocol::{Conn, Eof, Failure, Flow, Input, Peer, Protocol};
 use crate::sim::Simulation;
