@@ -20,13 +20,23 @@ pub(super) struct Site {
     pub(super) boots: u32,
     /// What tells the first failure of each client that has ended.
     verdicts: Vec<Verdict>,
+    /// Its programs were killed, or its power was cut, and it was not started since.
+    pub(super) is_down: bool,
     /// Episodes leave it alone.
     pub(super) is_spared: bool,
 }
 
 impl Site {
     pub(super) fn new(name: String, boot: Option<BootCall>, random: Rng) -> Self {
-        Self { name, boot, random, boots: 0, verdicts: Vec::new(), is_spared: false }
+        Self {
+            name,
+            boot,
+            random,
+            boots: 0,
+            verdicts: Vec::new(),
+            is_down: false,
+            is_spared: false,
+        }
     }
 }
 
@@ -49,6 +59,7 @@ impl Simulation {
         let Some(site) = self.sites.get_mut(host.0) else { return };
         let Some(mut call) = site.boot.take() else { return };
         site.boots += 1;
+        site.is_down = false;
         let nursery = Nursery {
             world: &self.world,
             host: &site.name,
@@ -103,6 +114,9 @@ impl Simulation {
     pub(super) fn bury(&mut self, host: Host) {
         let loops: Vec<usize> = self.of_host(host).flat_map(|each| each.loops.clone()).collect();
         self.processes.retain(|each| each.host != host.0);
+        if let Some(site) = self.sites.get_mut(host.0) {
+            site.is_down = true;
+        }
         for number in loops {
             self.oracles.loop_gone(number);
             drop(self.schedule.remove(number));

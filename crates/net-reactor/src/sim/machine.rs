@@ -19,7 +19,7 @@ impl Simulation {
     /// Starts a host whose power was cut. Peers that still send to its old connections are reset.
     pub fn power_on(&mut self, host: Host) {
         self.world.power_on(&self.name_of(host));
-        if !self.is_up(host) {
+        if self.sites.get(host.0).is_some_and(|site| site.is_down) {
             self.start(host);
         }
     }

@@ -61,7 +61,7 @@ impl Simulation {
         self.heal_network();
         for host in (0..self.sites.len()).map(Host) {
             self.thaw(host);
-            if !self.is_up(host) && !self.is_ending {
+            if self.is_down(host) {
                 self.power_on(host);
             }
         }
@@ -191,6 +191,7 @@ impl Simulation {
     ) -> Option<(Duration, Act)> {
         let length = some_time(rng, Duration::from_millis(10), Duration::from_secs(20));
         let end: Act = match fault {
+            Fault::PowerCut | Fault::ProcessKill if !self.is_up(host) => return None,
             Fault::PowerCut => {
                 self.power_off(host);
                 Box::new(move |sim| sim.power_on(host))
@@ -198,7 +199,7 @@ impl Simulation {
             Fault::ProcessKill => {
                 self.kill(host);
                 Box::new(move |sim| {
-                    if !sim.is_up(host) {
+                    if sim.is_down(host) {
                         sim.start(host);
                     }
                 })
@@ -247,6 +248,10 @@ impl Simulation {
     fn right_clock(&mut self, host: Host) {
         self.machine(host).set_clock_rate(1_000_000);
         self.schedule.wake_all_of(host.0);
+    }
+
+    fn is_down(&self, host: Host) -> bool {
+        self.sites.get(host.0).is_some_and(|site| site.is_down)
     }
 
     fn draw_host(&self, rng: &mut Rng) -> Option<Host> {
