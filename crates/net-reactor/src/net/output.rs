@@ -20,12 +20,13 @@ impl Net {
         ops: &mut O,
     ) -> Result<(), Closed> {
         let written = self.write_copy(key, bytes, ops);
-        if written.is_ok() {
+        if self.watched.is_present() && written.is_ok() {
             self.tell_written(key, bytes);
         }
         written
     }
 
+    #[inline]
     fn write_copy<O: Ops + ?Sized>(
         &mut self,
         key: Key,
@@ -80,11 +81,10 @@ impl Net {
         Ok(())
     }
 
-    /// Tells the watch, if there is one, of a write that was accepted.
+    /// Tells the watch of a write that was accepted.
+    #[cold]
     fn tell_written(&mut self, key: Key, bytes: &[u8]) {
-        if self.watched.is_present()
-            && let Some(conn) = self.conns.get(key)
-        {
+        if let Some(conn) = self.conns.get(key) {
             let (queued, limit) = (conn.queued_bytes(), conn.config.output_bytes_max);
             self.watched.wrote(key, bytes, queued, limit);
         }

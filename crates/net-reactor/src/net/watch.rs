@@ -94,6 +94,7 @@ impl Watched {
         Self { watch: Some(watch) }
     }
 
+    #[inline]
     pub(crate) fn entered(&mut self, conn: Option<Key>, callback: Callback) -> bool {
         self.watch.as_mut().is_some_and(|watch| watch.entered(conn, callback))
     }
@@ -110,6 +111,7 @@ impl Watched {
         }
     }
 
+    #[inline]
     pub(crate) fn is_present(&self) -> bool {
         self.watch.is_some()
     }

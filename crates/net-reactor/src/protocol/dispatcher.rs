@@ -109,15 +109,16 @@ impl<E: Engine> Dispatcher<E> {
         let mut input = Input::new(bytes, mark);
         self.call(key, Callback::Data, |handler, conn| handler.on_data(conn, &mut input));
         let (left, mark) = (input.len(), input.mark());
-        self.tell_consumed(key, &bytes[..bytes.len() - left], left);
+        if self.core.net.watched.is_present() {
+            self.tell_consumed(key, &bytes[..bytes.len() - left], left);
+        }
         (left, mark)
     }
 
-    /// Tells the watch, if there is one, what a handler took of its input.
+    /// Tells the watch what a handler took of its input.
+    #[cold]
     fn tell_consumed(&mut self, key: Key, bytes: &[u8], kept_bytes: usize) {
-        if self.core.net.watched.is_present()
-            && let Some(conn) = self.core.net.conn(key)
-        {
+        if let Some(conn) = self.core.net.conn(key) {
             let limit_bytes = conn.config.input_bytes_max;
             self.core.net.watched.consumed(key, bytes, kept_bytes, limit_bytes);
         }
@@ -410,8 +411,10 @@ impl<E: Engine> Dispatcher<E> {
             call(&mut *handler, &mut conn)
         }));
         self.core.handlers.put(key, handler);
-        let panic = result.as_ref().err().map(|panic| panic_message(&**panic));
-        self.core.net.watched.left(panic.as_deref());
+        if self.core.net.watched.is_present() {
+            let panic = result.as_ref().err().map(|panic| panic_message(&**panic));
+            self.core.net.watched.left(panic.as_deref());
+        }
         let Self { engine, core, .. } = self;
         match result {
             Ok(Ok(())) => return true,
