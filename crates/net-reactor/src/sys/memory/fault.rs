@@ -10,7 +10,7 @@ pub(super) use table::FaultTable;
 
 /// Makes the enum with its names and classes from one list.
 macro_rules! faults {
-    ($($(#[$doc:meta])+ $variant:ident = $name:literal, $class:ident;)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $class:ident;)+) => {
         /// A kind of fault that a simulation can inject.
         ///
         /// Most kinds are injected by chance into the calls of the simulated kernel, each at its
@@ -25,7 +25,7 @@ macro_rules! faults {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Fault {
-            $($(#[$doc])+ $variant,)+
+            $($(#[doc = $doc])+ $variant,)+
         }
 
         #[allow(unreachable_pub, reason = "as for the enum")]
@@ -38,6 +38,14 @@ macro_rules! faults {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
+                }
+            }
+
+            /// Returns what happens, and where it does in the real world, in a line of text.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
                 }
             }
 
@@ -297,6 +305,7 @@ mod tests {
             assert_eq!(fault.name().parse(), Ok(*fault));
             let kebab = |c: char| c.is_ascii_lowercase() || c == '-';
             assert!(fault.name().chars().all(kebab), "{fault}");
+            assert!(fault.about().ends_with('.'), "{fault}: {}", fault.about());
         }
         let names: BTreeSet<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
         assert_eq!(names.len(), Fault::COUNT);
