@@ -1,6 +1,6 @@
 //! What may stand on the command line.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Daytime(ServeArgs),
     /// Serve: send the time as a 32-bit number, then close (RFC 868)
     Time(ServeArgs),
+    /// Run simulated worlds with faults, a seed for each, and check what the library promises
+    Sim(SimArgs),
 }
 
 /// Where and how a service listens.
@@ -89,6 +91,76 @@ pub(crate) struct PingpongArgs {
     pub(crate) json: bool,
 }
 
+/// Which worlds to simulate, and what to tell of them.
+#[derive(Debug, Args)]
+#[command(after_help = SIM_NOTES)]
+pub(crate) struct SimArgs {
+    /// Scenarios to run, separated by commas; without it, all
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) scenario: Vec<String>,
+
+    /// Seeds for each scenario
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub(crate) seeds: NonZeroU64,
+
+    /// Run this seed alone
+    #[arg(long, value_name = "K", conflicts_with_all = ["seeds", "from", "minutes"])]
+    pub(crate) seed: Option<u64>,
+
+    /// First seed
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub(crate) from: u64,
+
+    /// Run seed after seed for so many minutes instead
+    #[arg(long, value_name = "M", conflicts_with = "seeds")]
+    pub(crate) minutes: Option<NonZeroU64>,
+
+    /// Simulations that run at the same time; without it, one for each core
+    #[arg(long, value_name = "J")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+
+    /// The only kinds of fault that may happen, separated by commas, or `none`
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    pub(crate) faults: Option<Vec<String>>,
+
+    /// A size of the scenario, instead of the one that the seed picks
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pick)]
+    pub(crate) pick: Vec<(String, u64)>,
+
+    /// With --seed: print the end of the trace
+    #[arg(long, requires = "seed")]
+    pub(crate) trace: bool,
+
+    /// Lines of the trace that are printed
+    #[arg(long, value_name = "N", default_value = "60")]
+    pub(crate) trace_lines: NonZeroUsize,
+
+    /// Perform each run so many times; each time its trace must be the same
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) audit: NonZeroU32,
+
+    /// Fail when a kind of fault has not happened in any run
+    #[arg(long)]
+    pub(crate) require_all_faults: bool,
+
+    /// List the scenarios
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    /// List the kinds of fault
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) list_faults: bool,
+
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const SIM_NOTES: &str = "\
+A run is decided by its scenario and its seed: the same seed gives the same run, down to the hash of
+its trace, on every machine. A failing run is made as small as it can be, and printed as the command
+line that repeats it. The library's events (-v) are not shown: a simulation has millions.";
+
 const PINGPONG_NOTES: &str = "\
 The latency of a message runs from when it is handed to its connection until the last byte of its
 echo has been read. It includes the wait for the other connections of this client's single loop.
@@ -103,6 +175,13 @@ fn loops() -> clap::builder::RangedI64ValueParser<u16> {
 
 fn target(text: &str) -> Result<Target, net_reactor::TargetError> {
     text.parse()
+}
+
+/// Reads the size of a scenario, such as `clients=3`.
+fn pick(text: &str) -> Result<(String, u64), String> {
+    let says = || "write a name and a number, such as clients=3".to_owned();
+    let (name, value) = text.split_once('=').ok_or_else(says)?;
+    Ok((name.to_owned(), value.parse().map_err(|_| says())?))
 }
 
 /// What the command line asks for.
@@ -226,6 +305,9 @@ mod tests {
             (&["reactor", "pingpong", "--connect", "localhost"], "no port"),
             (&["reactor", "echo", "--listen", "127.0.0.1:99999"], "between 0 and 65535"),
             (&["reactor", "echo", "--loops", "0"], "--loops"),
+            (&["reactor", "sim", "--pick", "clients"], "such as clients=3"),
+            (&["reactor", "sim", "--seed", "1", "--seeds", "2"], "cannot be used with"),
+            (&["reactor", "sim", "--trace"], "--seed"),
         ] {
             let error = usage_error(words);
             assert!(error.contains(says), "{words:?}: {error}");

@@ -1,4 +1,4 @@
-//! The `reactor` command: small servers, and a ping-pong that measures one.
+//! The `reactor` command: small servers, a ping-pong that measures one, and simulated worlds.
 //!
 //! A thin face over the `net-reactor` library. Results go to stdout, everything else to stderr. It
 //! exits with 0 after success, 1 when something failed while running, and 2 when the command line
@@ -38,5 +38,6 @@ fn run() -> Result<(), Failure> {
         Command::Chargen(args) => commands::chargen::run(&args),
         Command::Daytime(args) => commands::daytime::run(&args),
         Command::Time(args) => commands::time::run(&args),
+        Command::Sim(args) => commands::sim::run(&args),
     }
 }

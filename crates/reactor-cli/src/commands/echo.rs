@@ -16,7 +16,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
 /// A peer that sends and does not read is held back: above 256 KiB of unread echo, reading from it
 /// pauses. After its end of input it still gets all of its echo.
 #[derive(Debug)]
-pub(super) struct Echo;
+pub(crate) struct Echo;
 
 impl Protocol for Echo {
     fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {

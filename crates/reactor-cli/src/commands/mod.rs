@@ -6,4 +6,5 @@ pub(crate) mod discard;
 pub(crate) mod echo;
 pub(crate) mod pingpong;
 mod serve;
+pub(crate) mod sim;
 pub(crate) mod time;

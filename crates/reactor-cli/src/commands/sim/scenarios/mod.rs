@@ -1,0 +1,91 @@
+//! The scenarios: small worlds, each with a promise that it checks.
+//!
+//! To add one, write `scenarios/<name>.rs` with a function `run(&mut Simulation)`, and a line in
+//! [`ALL`]. Such a function
+//!
+//! 1. lets the seed pick its sizes with [`Simulation::pick`], so that a failure can be shrunk;
+//! 2. makes hosts that run ordinary servers and clients. A host's function is called again after
+//!    each crash: what it makes is the program's state and is lost, what it captures is the test's
+//!    and is not. Handlers `assert!` what must hold at any time, since a panic fails the run;
+//! 3. chooses faults, all but those that its own checks cannot bear, and says why;
+//! 4. runs for some virtual minutes, then [`calm`](Simulation::calm)s the world, and awaits what it
+//!    promises with [`run_until`](Simulation::run_until).
+//!
+//! It must not read the real clock, use a `HashMap`'s order, or a global variable. Numbers come
+//! from a [`Lot`](lot::Lot).
+
+mod abort_storm;
+mod balance;
+mod big_transfer;
+mod broadcast;
+mod broken;
+mod callers;
+mod clocks;
+mod connect_storm;
+mod crash;
+mod descriptors;
+mod drain;
+mod echo;
+mod half_close;
+mod heartbeat;
+mod jobs;
+mod loops;
+mod lot;
+mod panics;
+mod ping_pong;
+mod posts;
+mod reconnect;
+mod redial;
+mod relay;
+mod slow_consumers;
+mod stream;
+mod timers;
+
+use net_reactor::sim::Simulation;
+
+/// A small world and what it checks.
+#[derive(Debug)]
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    /// What it is and checks, in a line.
+    pub(super) about: &'static str,
+    pub(super) run: fn(&mut Simulation),
+}
+
+const fn scenario(name: &'static str, about: &'static str, run: fn(&mut Simulation)) -> Scenario {
+    Scenario { name, about, run }
+}
+
+/// Every scenario, in the order of the list.
+#[rustfmt::skip]
+pub(super) const ALL: &[Scenario] = &[
+    scenario("echo", "clients get back every byte they send, and go on once all is calm", echo::run),
+    scenario("ping-pong", "messages and their answers alternate; stopped clients start again", ping_pong::run),
+    scenario("broadcast", "members that come and go see one sender's messages in order", broadcast::run),
+    scenario("slow-consumers", "who does not read is dropped, and holds nobody else back", slow_consumers::run),
+    scenario("half-close", "request, FIN, answer, FIN: whole in both directions, either side first", half_close::run),
+    scenario("descriptors", "a server without descriptors serves its clients one after the other", descriptors::run),
+    scenario("reconnect", "clients with a growing pause between attempts find their server again", reconnect::run),
+    scenario("drain", "a graceful stop under load truncates nothing", drain::run),
+    scenario("loops", "calls around a ring of loops come in the order of their sender", loops::run),
+    scenario("posts", "bytes and messages between connections of several loops keep their order", posts::run),
+    scenario("timers", "never early, on the grid, in order, and never after being cancelled", timers::run),
+    scenario("clocks", "timers under skew, leaps and freezes keep to the clock of their host", clocks::run),
+    scenario("heartbeat", "silent peers are found out and dropped, the living are not lost", heartbeat::run),
+    scenario("relay", "a relay with backpressure passes on every byte and both ends", relay::run),
+    scenario("connect-storm", "each of many attempts to connect has exactly one outcome", connect_storm::run),
+    scenario("balance", "several loops share the peers of one address, evenly where promised", balance::run),
+    scenario("abort-storm", "everybody closes, aborts, half-closes and pauses at random", abort_storm::run),
+    scenario("big-transfer", "every byte of a long transfer arrives, through the smallest buffers", big_transfer::run),
+    scenario("panics", "a handler's panic costs its own connection alone", panics::run),
+    scenario("jobs", "blocking work: each result once, refusals and panics told", jobs::run),
+    scenario("crash", "clients of a server that loses its power learn of it and come back", crash::run),
+];
+
+/// It fails under every seed. Tests of this command use it; it is in no list.
+const BROKEN: Scenario = scenario("broken", "a check that fails", broken::run);
+
+/// Finds a scenario by its name.
+pub(super) fn find(name: &str) -> Option<&'static Scenario> {
+    ALL.iter().find(|each| each.name == name).or((name == BROKEN.name).then_some(&BROKEN))
+}

@@ -1,0 +1,146 @@
+//! A relay between clients and a server, which holds back the faster side.
+
+use std::time::Duration;
+
+use net_reactor::prelude::*;
+use net_reactor::sim::{Fault, Faults, Simulation};
+use net_reactor::{ConnConfig, ConnectOptions, OnHighMark};
+
+use super::callers::Echo;
+use super::lot::{Counter, Lot, all_go_on, counters};
+use super::redial::Dialer;
+use super::stream::Stream;
+
+/// One side of a relayed pair.
+struct Half {
+    other: Option<ConnId>,
+}
+
+fn config() -> ConnConfig {
+    ConnConfig::default().marks(2_000, 8_000).on_high_mark(OnHighMark::Tell)
+}
+
+impl Protocol for Half {
+    fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
+        if self.other.is_none() {
+            let own = Self { other: Some(conn.id()) };
+            let options = ConnectOptions::default().config(config());
+            self.other = Some(conn.reactor().connect_with("hub:7", options, own)?);
+        }
+        Ok(())
+    }
+
+    fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
+        let Some(other) = self.other else { return Ok(()) };
+        Ok(conn.reactor().write(other, input.take_all())?)
+    }
+
+    fn on_eof(&mut self, conn: &mut Conn<'_>, _input: &mut Input<'_>) -> Result<Eof, Failure> {
+        if let Some(mut other) = self.other.and_then(|id| conn.reactor().conn(id)) {
+            other.shutdown_write()?;
+        }
+        Ok(Eof::KeepOpen)
+    }
+
+    fn on_pressure(&mut self, conn: &mut Conn<'_>, pressure: Pressure) -> Flow {
+        let Some(mut source) = self.other.and_then(|id| conn.reactor().conn(id)) else {
+            return Ok(());
+        };
+        match pressure {
+            Pressure::High => source.pause(),
+            Pressure::Low => source.resume(),
+        }
+        Ok(())
+    }
+
+    fn on_stop(&mut self, conn: &mut Conn<'_>) -> Flow {
+        conn.abort();
+        Ok(())
+    }
+
+    fn on_close(&mut self, conn: &mut Conn<'_>, reason: CloseReason) {
+        if let Some(other) = self.other.filter(|_| !reason.is_clean()) {
+            conn.reactor().abort(other);
+        }
+    }
+
+    fn on_connect_failed(&mut self, reactor: &mut Reactor<'_>, _error: ConnectError) {
+        self.other.map(|other| reactor.abort(other));
+    }
+}
+
+/// Sends a stream and a FIN, and expects all of it back.
+struct Sender {
+    bytes: u64,
+    got: Stream,
+    done: Counter,
+}
+
+impl Protocol for Sender {
+    fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
+        conn.set_timer(Tag(1), Duration::from_secs(60));
+        conn.write(Stream::new(9).make(self.bytes))?;
+        Ok(conn.shutdown_write()?)
+    }
+
+    fn on_data(&mut self, _conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
+        self.got.check(input.take_all());
+        Ok(())
+    }
+
+    fn on_eof(&mut self, _conn: &mut Conn<'_>, _input: &mut Input<'_>) -> Result<Eof, Failure> {
+        assert_eq!(self.got.place(), self.bytes, "the end came early");
+        self.done.add(1);
+        Ok(Eof::Close)
+    }
+
+    fn on_timer(&mut self, conn: &mut Conn<'_>, _tag: Tag) -> Flow {
+        conn.abort();
+        Ok(())
+    }
+}
+
+pub(super) fn run(sim: &mut Simulation) {
+    let bytes = sim.pick("bytes", 1..=150_000);
+    let done = counters(sim.pick("clients", 1..=4));
+    let lot = Lot::new(sim);
+    sim.host("hub", |boot| {
+        // An echo must read on while its answers wait, since the sender reads them late.
+        let tell = ConnConfig::default().on_high_mark(OnHighMark::Tell);
+        boot.serve(Server::new(|_: &Peer| Aborting).connections(tell), "0.0.0.0:7").map(drop)
+    });
+    sim.host("relay", |boot| {
+        let server = Server::new(|_: &Peer| Half { other: None }).connections(config());
+        boot.serve(server, "0.0.0.0:9000").map(drop)
+    });
+    for (number, done) in done.iter().cloned().enumerate() {
+        let lot = lot.clone();
+        sim.host(format!("client-{number}"), move |boot| {
+            let done = done.clone();
+            let make = move || Sender { bytes, got: Stream::new(9), done: done.clone() };
+            let mut dialer = Dialer::new("relay:9000", &lot, make);
+            dialer.pause_min = Duration::from_secs(4);
+            dialer.keep(&mut boot.reactor());
+            Ok(())
+        });
+    }
+    // The kernel of a killed process sends its FIN wherever the stream is.
+    sim.faults(Faults::swarm().without(Fault::ProcessKill));
+    sim.run_for(Duration::from_secs(60));
+    sim.calm();
+    all_go_on(sim, &done, Duration::from_secs(300), "streams come back whole again");
+}
+
+/// An echo that does not close in the middle of a stream when its loop stops.
+struct Aborting;
+
+impl Protocol for Aborting {
+    fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
+        Echo.on_data(conn, input)
+    }
+
+    fn on_stop(&mut self, conn: &mut Conn<'_>) -> Flow {
+        conn.abort();
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! Bytes that tell where they belong, so that whoever receives them can check each.
+
+use net_reactor::Input;
+
+use super::lot::mix;
+
+/// A stream of bytes that depend on its number and their place. Both ends make the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Stream {
+    number: u64,
+    place: u64,
+}
+
+impl Stream {
+    pub(super) const fn new(number: u64) -> Self {
+        Self { number, place: 0 }
+    }
+
+    /// Returns how far it has come.
+    pub(super) const fn place(&self) -> u64 {
+        self.place
+    }
+
+    /// Makes the next bytes.
+    pub(super) fn make(&mut self, count: u64) -> Vec<u8> {
+        let bytes = (self.place..self.place + count).map(|place| self.byte(place)).collect();
+        self.place += count;
+        bytes
+    }
+
+    /// Checks the next bytes.
+    ///
+    /// # Panics
+    ///
+    /// When one of them is wrong, which fails the run.
+    #[track_caller]
+    pub(super) fn check(&mut self, bytes: &[u8]) {
+        for (place, byte) in (self.place..).zip(bytes) {
+            assert_eq!(*byte, self.byte(place), "byte {place} of stream {}", self.number);
+        }
+        self.place += bytes.len() as u64;
+    }
+
+    fn byte(&self, place: u64) -> u8 {
+        mix(self.number.wrapping_mul(31).wrapping_add(place / 8)).to_le_bytes()
+            [(place % 8) as usize]
+    }
+}
+
+/// Length, sender and number: 4, 4 and 8 bytes.
+const HEAD_BYTES: usize = 16;
+
+/// A message with a number, and with bytes that depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) sender: u32,
+    pub(super) number: u64,
+    pub(super) body_bytes: u32,
+}
+
+impl Frame {
+    pub(super) fn encode(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEAD_BYTES);
+        bytes.extend(self.body_bytes.to_le_bytes());
+        bytes.extend(self.sender.to_le_bytes());
+        bytes.extend(self.number.to_le_bytes());
+        bytes.extend(self.body().make(self.body_bytes.into()));
+        bytes
+    }
+
+    /// Takes the next message that is whole, and checks its bytes.
+    ///
+    /// # Panics
+    ///
+    /// When they are wrong, which fails the run.
+    pub(super) fn take(input: &mut Input<'_>) -> Option<Self> {
+        let head = input.bytes().first_chunk::<HEAD_BYTES>()?;
+        let body_bytes = u32::from_le_bytes(*head.first_chunk()?);
+        let sender = u32::from_le_bytes(*head[4..].first_chunk()?);
+        let number = u64::from_le_bytes(*head[8..].first_chunk()?);
+        let frame = Self { sender, number, body_bytes };
+        assert!(body_bytes <= 1 << 24, "a made-up length in {frame:?}");
+        let bytes = input.take(HEAD_BYTES + usize::try_from(body_bytes).ok()?)?;
+        frame.body().check(&bytes[HEAD_BYTES..]);
+        Some(frame)
+    }
+
+    fn body(self) -> Stream {
+        Stream::new(self.number ^ (u64::from(self.sender) << 40))
+    }
+}
