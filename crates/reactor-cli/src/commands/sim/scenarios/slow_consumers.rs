@@ -42,6 +42,8 @@ impl Protocol for Consumer {
             conn.set_timer(SILENCE, Duration::from_secs(20));
         } else {
             conn.pause();
+            // Who does not read does not learn that the feed is gone.
+            conn.set_timer(SILENCE, Duration::from_secs(240));
         }
         Ok(())
     }
@@ -103,6 +105,6 @@ pub(super) fn run(sim: &mut Simulation) {
     all_go_on(sim, readers, Duration::from_secs(300), "who reads is served");
     let before = dropped.get();
     let enough = before + slow;
-    let done = sim.run_until(Duration::from_secs(600), |_| dropped.get() >= enough);
+    let done = sim.run_until(Duration::from_secs(1_200), |_| dropped.get() >= enough);
     sim.check(done, "who does not read is dropped");
 }

@@ -23,8 +23,16 @@ impl Stream {
 
     /// Makes the next bytes.
     pub(super) fn make(&mut self, count: u64) -> Vec<u8> {
-        let bytes = (self.place..self.place + count).map(|place| self.byte(place)).collect();
-        self.place += count;
+        let mut bytes = vec![0; usize::try_from(count).unwrap_or(0)];
+        let mut rest = &mut bytes[..];
+        while !rest.is_empty() {
+            let word = mix(self.number.wrapping_mul(31).wrapping_add(self.place / 8)).to_le_bytes();
+            let from = usize::try_from(self.place % 8).unwrap_or(0);
+            let (now, later) = rest.split_at_mut(rest.len().min(8 - from));
+            now.copy_from_slice(&word[from..from + now.len()]);
+            self.place += now.len() as u64;
+            rest = later;
+        }
         bytes
     }
 
@@ -35,15 +43,12 @@ impl Stream {
     /// When one of them is wrong, which fails the run.
     #[track_caller]
     pub(super) fn check(&mut self, bytes: &[u8]) {
-        for (place, byte) in (self.place..).zip(bytes) {
-            assert_eq!(*byte, self.byte(place), "byte {place} of stream {}", self.number);
+        let Self { number, place } = *self;
+        let expected = self.make(bytes.len() as u64);
+        if expected != bytes {
+            let wrong = expected.iter().zip(bytes).position(|(one, other)| one != other);
+            panic!("byte {} of stream {number} is wrong", place + wrong.unwrap_or(0) as u64);
         }
-        self.place += bytes.len() as u64;
-    }
-
-    fn byte(&self, place: u64) -> u8 {
-        mix(self.number.wrapping_mul(31).wrapping_add(place / 8)).to_le_bytes()
-            [(place % 8) as usize]
     }
 }
 
