@@ -1,5 +1,7 @@
 //! The ways to end: close, abort, half-close, and failure.
 
+use std::io;
+
 use super::config::DRAIN_BYTES_MAX;
 use super::connection::{Goodbye, Phase};
 use super::staging::Staged;
@@ -148,6 +150,16 @@ impl Net {
         if self.free_resources(key, how, ops) {
             self.notices.push_back(Notice::Closed(key, reason));
         }
+    }
+
+    /// Ends a connection whose socket broke.
+    ///
+    /// The peer gets a reset, unless it has had our FIN: an orderly end would say that what it got
+    /// is all there was to say.
+    pub(super) fn break_off<O: Ops + ?Sized>(&mut self, key: Key, error: io::Error, ops: &mut O) {
+        let said_all = self.conns.get(key).is_some_and(|conn| conn.fin_sent);
+        let how = if said_all { CloseHow::Fin } else { CloseHow::Reset };
+        self.finish(key, CloseReason::from_io(error), how, ops);
     }
 
     /// Gives back the socket, timers and buffers of a connection. Returns `false` if it had been

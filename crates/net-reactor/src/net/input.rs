@@ -4,7 +4,6 @@ use super::connection::Phase;
 use super::{CloseReason, Net};
 use crate::base::{Bug, Inbound, Key, ScanMark, planted};
 use crate::driver::Ops;
-use crate::sys::CloseHow;
 
 /// What is to be done with received bytes.
 #[derive(Debug)]
@@ -68,7 +67,7 @@ impl Net {
         match self.conns.get(key).map(|conn| conn.phase) {
             Some(Phase::Connecting) => self.on_connect_error(key, error, ops),
             Some(Phase::Open | Phase::Closing) => {
-                self.finish(key, CloseReason::from_io(error), CloseHow::Fin, ops);
+                self.break_off(key, error, ops);
             }
             Some(Phase::Closed) | None => {}
         }

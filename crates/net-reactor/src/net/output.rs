@@ -123,7 +123,7 @@ impl Net {
                     }
                 }
             }
-            Err(error) => self.finish(key, CloseReason::from_io(error), CloseHow::Fin, ops),
+            Err(error) => self.break_off(key, error, ops),
         }
         Ok(())
     }
@@ -228,7 +228,7 @@ impl Net {
             self.send_queued(key, ops)
         };
         if let Err(error) = flushed {
-            return self.finish(key, CloseReason::from_io(error), CloseHow::Fin, ops);
+            return self.break_off(key, error, ops);
         }
         let Some(conn) = self.conns.get_mut(key) else { return };
         if conn.pressured {
@@ -303,7 +303,7 @@ impl Net {
         if !conn.fin_sent {
             conn.fin_sent = true;
             if let Err(error) = ops.shutdown_write(key) {
-                return self.finish(key, CloseReason::from_io(error), CloseHow::Fin, ops);
+                return self.break_off(key, error, ops);
             }
             self.shorten_patience(key);
         }

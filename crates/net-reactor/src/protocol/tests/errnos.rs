@@ -63,6 +63,35 @@ fn echo_with(call: Call, errno: i32) -> Vec<String> {
 
 const WELL: [&str; 4] = ["open", "data 4", "eof", "closed: closed by the peer"];
 
+/// What a peer finds at the end of a connection whose first call of this kind failed.
+fn end_at_peer(call: Call, errno: i32) -> Result<bool, std::io::ErrorKind> {
+    let mut rig = Rig::pair();
+    let log = rig.log.clone();
+    rig.listen(1, ConnConfig::default(), move || {
+        Teller::new(&log, "conn").on_data(|conn, input| {
+            input.take_all();
+            Ok(conn.write("half of the answer")?)
+        })
+    });
+    let peer = rig.bare("c");
+    let mut stream = peer.connect("10.0.0.2:7000");
+    rig.settle();
+    rig.host(1).fail_next(call, errno);
+    stream.send(b"question").unwrap();
+    rig.settle();
+    stream.receive().map(|(_, ended)| ended).map_err(|error| error.kind())
+}
+
+#[test]
+fn a_peer_does_not_take_a_broken_connection_for_a_finished_one() {
+    let reset = Err(std::io::ErrorKind::ConnectionReset);
+    for errno in [ENOBUFS, ENOMEM, EHOSTUNREACH] {
+        assert_eq!(end_at_peer(Call::Send, errno), reset, "send, errno {errno}");
+        assert_eq!(end_at_peer(Call::Receive, errno), reset, "receive, errno {errno}");
+    }
+    assert_eq!(end_at_peer(Call::Send, EAGAIN), Ok(false));
+}
+
 #[test]
 fn an_error_of_receive_ends_the_connection() {
     for (errno, reason) in [
