@@ -97,6 +97,9 @@ impl State {
 
     /// A server's answer has arrived.
     pub(super) fn on_syn_ack(&mut self, from: Key, to: Key) {
+        if self.sockets.get(to).is_some_and(|client| client.is_stranger(from)) {
+            return self.reset_in_return(from);
+        }
         match self.sockets.get(to).map(|client| client.phase) {
             Some(Phase::Connecting) => self.open(to, from),
             // The other SYN of a simultaneous open was faster.

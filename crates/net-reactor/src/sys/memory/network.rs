@@ -142,6 +142,9 @@ impl State {
     fn on_stream(&mut self, hop: Hop, (from, to, seq): (Key, Key, u64), segment: Segment) {
         let now = self.now;
         let Some(receiver) = self.sockets.get_mut(to) else { return self.on_stray(from) };
+        if receiver.is_stranger(from) {
+            return self.reset_in_return(from);
+        }
         receiver.last_heard = now;
         match receiver.phase {
             Phase::Dead => return self.reset_in_return(from),
@@ -178,6 +181,9 @@ impl State {
     fn on_probe(&mut self, from: Key, to: Key) {
         let now = self.now;
         let Some(receiver) = self.sockets.get_mut(to) else { return self.on_stray(from) };
+        if receiver.is_stranger(from) {
+            return self.reset_in_return(from);
+        }
         receiver.last_heard = now;
         match receiver.phase {
             Phase::Connecting => {}

@@ -112,6 +112,13 @@ impl Socket {
         self.outgoing.clear();
     }
 
+    /// Whether `other` is not the end that this one is connected to, although it has the same
+    /// addresses: a host that lost its power can have answered the same SYN twice. TCP tells them
+    /// apart by their sequence numbers.
+    pub(super) fn is_stranger(&self, other: Key) -> bool {
+        self.phase == Phase::Open && self.peer.is_some_and(|peer| peer != other)
+    }
+
     /// Takes the pending error.
     pub(super) fn take_error(&mut self) -> Option<io::Error> {
         self.error.take().map(io::Error::from)

@@ -162,3 +162,28 @@ fn keep_alive_finds_out_about_a_reboot() {
     assert_eq!(world.now(), Instant::ORIGIN + secs(10));
     assert_eq!(world.next_event(), None);
 }
+
+#[test]
+fn a_connection_that_two_lives_of_a_host_have_answered_is_with_the_first() {
+    let world = World::new(1);
+    let (mut a, mut b) = (world.host("a"), world.host("b"));
+    let (listener, address) = listen(&mut b, 7000, &ListenOptions::default());
+    // What comes back waits, so that the SYN is sent again and again.
+    world.clog("b", "a");
+    let mut client = a.connect(token(2), address, None).unwrap();
+    let (mut first, _) = b.accept(&listener).unwrap();
+    send(&mut b, &mut first, b"1").unwrap();
+    world.power_off("b");
+    world.power_on("b");
+    let mut b = world.host("b");
+    let (listener, _) = listen(&mut b, 7000, &ListenOptions::default());
+    world.advance(secs(10));
+    let (mut second, _) = b.accept(&listener).unwrap();
+    b.register(token(3), &mut second).unwrap();
+    reports(&mut b);
+    send(&mut b, &mut second, b"2").unwrap();
+    world.unclog("b", "a");
+    world.advance(secs(10));
+    assert_eq!(receive(&mut a, &mut client).unwrap(), b"1");
+    assert!(reports(&mut b).iter().any(|report| report.failed), "the second is reset");
+}
