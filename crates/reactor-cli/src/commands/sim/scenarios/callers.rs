@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use net_reactor::buggify;
 use net_reactor::prelude::*;
 use net_reactor::sim::{Host, Simulation};
 
@@ -77,7 +78,7 @@ impl Protocol for Caller {
             self.plan.answered.add(1);
             self.calls_left -= 1;
             conn.cancel_timer(OVERDUE);
-            if self.calls_left == 0 {
+            if self.calls_left == 0 || buggify!("a caller hangs up early") {
                 conn.close();
                 break;
             }

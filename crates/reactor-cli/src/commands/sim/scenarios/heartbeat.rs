@@ -19,11 +19,20 @@ struct Heart {
     /// Connections of this side that are open.
     open: Counter,
     beats: Counter,
+    /// A panic may come before the opening is counted.
+    is_counted: bool,
+}
+
+impl Heart {
+    fn new(open: &Counter, beats: &Counter) -> Self {
+        Self { open: open.clone(), beats: beats.clone(), is_counted: false }
+    }
 }
 
 impl Protocol for Heart {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
         self.open.add(1);
+        self.is_counted = true;
         conn.set_timer(BEAT, EVERY);
         conn.set_timer(DEAD, SILENCE);
         Ok(())
@@ -46,7 +55,7 @@ impl Protocol for Heart {
     }
 
     fn on_close(&mut self, _conn: &mut Conn<'_>, _reason: CloseReason) {
-        self.open.take_away(1);
+        self.open.take_away(u64::from(self.is_counted));
     }
 }
 
@@ -59,7 +68,7 @@ pub(super) fn run(sim: &mut Simulation) {
         let (open, beats) = (hub_open.clone(), hub_beats.clone());
         // Connections of a crashed hub had no end.
         open.set(0);
-        let make = move |_: &Peer| Heart { open: open.clone(), beats: beats.clone() };
+        let make = move |_: &Peer| Heart::new(&open, &beats);
         boot.serve(Server::new(make), "0.0.0.0:9000").map(drop)
     });
     for number in 0..devices {
@@ -68,7 +77,7 @@ pub(super) fn run(sim: &mut Simulation) {
             let open = Counter::default();
             for _ in 0..each {
                 let open = open.clone();
-                let make = move || Heart { open: open.clone(), beats: Counter::default() };
+                let make = move || Heart::new(&open, &Counter::default());
                 Dialer::new("hub:9000", &lot, make).keep(&mut boot.reactor());
             }
             Ok(())

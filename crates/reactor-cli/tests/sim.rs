@@ -1,0 +1,115 @@
+//! Simulated worlds: the same in every run, and what fails is told with the line that repeats it.
+
+mod common;
+
+use std::process::Output;
+
+use common::{only_line, run};
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Returns the hash in the summary.
+fn trace_hash(output: &Output) -> String {
+    let text = text(output);
+    let line = text.lines().find(|line| line.contains("trace hash"));
+    let line = line.unwrap_or_else(|| panic!("{text}"));
+    line.split_whitespace().last().unwrap().to_owned()
+}
+
+#[test]
+fn every_scenario_passes_under_two_seeds() {
+    let output = run(&["sim", "--seeds", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = text(&output);
+    for part in ["simulated runs", "virtual time", "events/s", "trace hash", "faults:"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn the_hash_is_the_same_for_any_number_of_jobs() {
+    let hash = |jobs| {
+        let args = ["sim", "--seeds", "4", "--scenario", "echo,timers,crash", "--jobs", jobs];
+        let output = run(&args);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        trace_hash(&output)
+    };
+    assert_eq!(hash("1"), hash("2"));
+    let other = run(&["sim", "--seeds", "4", "--scenario", "echo,timers", "--jobs", "1"]);
+    assert_ne!(hash("1"), trace_hash(&other));
+}
+
+#[test]
+fn each_run_can_be_audited() {
+    let output = run(&["sim", "--seeds", "3", "--scenario", "broadcast,posts", "--audit", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn what_does_not_exist_is_one_line_and_exit_code_2() {
+    for (args, says) in [
+        (&["--scenario", "sing"][..], "no scenario \"sing\" - see `reactor sim --list`"),
+        (&["--faults", "rain"], "no kind of fault \"rain\" - see `reactor sim --list-faults`"),
+        (&["--scenario", "echo", "--pick", "cats=3"], "picks \"cats\" - they pick bytes, clients"),
+        (&["--pick", "clients"], "such as clients=3"),
+        (&["--seed", "none"], "--seed"),
+    ] {
+        let output = run(&[&["sim"], args].concat());
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+        let line = only_line(&output);
+        assert!(line.contains(says), "{line}");
+    }
+}
+
+#[test]
+fn a_failure_is_told_with_the_line_that_repeats_it() {
+    let output = run(&["sim", "--scenario", "broken", "--seeds", "2"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = text(&output);
+    assert!(text.contains("failed: check: this scenario is broken"), "{text}");
+    let repeat = text.lines().find_map(|line| line.trim().strip_prefix("repeat: reactor "));
+    let repeat = repeat.unwrap_or_else(|| panic!("{text}"));
+    // Nothing of it is needed but the least of its sizes.
+    assert_eq!(repeat, "sim --scenario broken --seed 0 --faults none --pick clients=2");
+    let words: Vec<&str> = repeat.split(' ').chain(["--trace", "--trace-lines", "5"]).collect();
+    let output = run(&words);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("failed: check: this scenario is broken"), "{text}");
+    let trace = text.lines().take_while(|line| !line.is_empty()).count();
+    assert_eq!(trace, 5, "{text}");
+}
+
+#[test]
+fn kinds_of_fault_that_never_happen_can_be_a_failure() {
+    let args = ["sim", "--scenario", "echo", "--seeds", "1", "--faults", "none"];
+    assert_eq!(run(&args).status.code(), Some(0));
+    let output = run(&[&args[..], &["--require-all-faults"]].concat());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert!(line.contains("never happened: accept-process-files"), "{line}");
+}
+
+#[test]
+fn the_lists_tell_of_scenarios_and_faults() {
+    let scenarios = text(&run(&["sim", "--list"]));
+    assert!(scenarios.lines().count() >= 20, "{scenarios}");
+    assert!(!scenarios.contains("broken"), "{scenarios}");
+    let faults = text(&run(&["sim", "--list-faults"]));
+    for part in ["accept-aborted", "clog", "staged", "harmless", "failing"] {
+        assert!(faults.contains(part), "{part}: {faults}");
+    }
+}
+
+#[test]
+fn the_summary_can_be_an_object() {
+    let output = run(&["sim", "--scenario", "broken", "--seeds", "1", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["runs"], 1);
+    assert_eq!(value["failed"], 1);
+    assert_eq!(value["failures"][0]["scenario"], "broken");
+    assert!(value["trace_hash"].as_str().is_some_and(|hash| hash.len() == 16), "{value}");
+}
