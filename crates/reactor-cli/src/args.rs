@@ -143,6 +143,16 @@ pub(crate) struct SimArgs {
     #[arg(long)]
     pub(crate) require_all_faults: bool,
 
+    /// Hunt for every planted bug, and print how many runs it takes to find each
+    #[cfg(feature = "power")]
+    #[arg(long)]
+    pub(crate) power: bool,
+
+    /// Hunt for this planted bug
+    #[cfg(feature = "power")]
+    #[arg(long, value_name = "BUG")]
+    pub(crate) planted: Option<String>,
+
     /// List the scenarios
     #[arg(long)]
     pub(crate) list: bool,

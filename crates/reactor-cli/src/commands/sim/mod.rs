@@ -2,6 +2,8 @@
 
 mod crew;
 mod plan;
+#[cfg(feature = "power")]
+mod power;
 mod report;
 mod scenarios;
 mod shrink;
@@ -26,6 +28,14 @@ pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
     }
     if args.list_faults {
         return output::print(&list_faults());
+    }
+    #[cfg(feature = "power")]
+    if let Some(bug) = &args.planted {
+        return power::hunt(bug, args.seeds);
+    }
+    #[cfg(feature = "power")]
+    if args.power {
+        return power::measure(args.seeds, Plan::new(args)?.workers);
     }
     let plan = Plan::new(args)?;
     let mut tally = crew::work(&plan)?;
