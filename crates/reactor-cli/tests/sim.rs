@@ -1,5 +1,7 @@
 //! Simulated worlds: the same in every run, and what fails is told with the line that repeats it.
 
+#![expect(clippy::unwrap_used, reason = "this is test code outside a test function")]
+
 mod common;
 
 use std::process::Output;

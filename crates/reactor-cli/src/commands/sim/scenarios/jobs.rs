@@ -20,14 +20,14 @@ fn start(reactor: &mut Reactor<'_>, waiting: &Waiting, number: u64, done: &Count
     };
     let (results, done) = (Arc::clone(waiting), done.clone());
     let work = move || {
-        assert!(number % 7 != 0, "every seventh job panics");
+        assert!(!number.is_multiple_of(7), "every seventh job panics");
         number * 3
     };
     let then = move |_reactor: &mut Reactor<'_>, result: Result<u64, WorkError>| {
         assert!(open(&results, number, false), "job {number} had a second result");
         match result {
             Ok(value) => assert_eq!(value, number * 3, "the result of another job"),
-            Err(error) => assert!(number % 7 == 0, "job {number} panicked: {error}"),
+            Err(error) => assert!(number.is_multiple_of(7), "job {number} panicked: {error}"),
         }
         done.add(1);
     };

@@ -87,5 +87,5 @@ const BROKEN: Scenario = scenario("broken", "a check that fails", broken::run);
 
 /// Finds a scenario by its name.
 pub(super) fn find(name: &str) -> Option<&'static Scenario> {
-    ALL.iter().find(|each| each.name == name).or((name == BROKEN.name).then_some(&BROKEN))
+    ALL.iter().find(|each| each.name == name).or_else(|| (name == BROKEN.name).then_some(&BROKEN))
 }
