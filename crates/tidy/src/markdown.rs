@@ -26,6 +26,12 @@ pub(crate) fn without_inline_code(line: &str) -> String {
     prose.map(|(_, part)| part).collect()
 }
 
+/// The contents of the line's `code` spans.
+pub(crate) fn inline_code(line: &str) -> impl Iterator<Item = &str> {
+    let spans = line.matches('`').count() / 2;
+    line.split('`').skip(1).step_by(2).take(spans)
+}
+
 /// The heading on this line with its level, or `None`.
 pub(crate) fn heading(line: &str) -> Option<(usize, &str)> {
     let level = line.len() - line.trim_start_matches('#').len();
@@ -51,6 +57,7 @@ mod tests {
     fn inline_code_goes_and_a_lone_backtick_is_not_code() {
         assert_eq!(without_inline_code("see `[a](b)` here"), "see  here");
         assert_eq!(without_inline_code("a lone ` and [a](b)"), "a lone  and [a](b)");
+        assert!(inline_code("`a`, `b c` and a lone ` there").eq(["a", "b c"]));
     }
 
     #[test]

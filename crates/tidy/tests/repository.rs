@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tidy::checks::{
     architecture, blobs, commented_code, examples_index, file_length, headings, layers, links,
-    machine_paths, marks, msrv, sleeps,
+    machine_paths, marks, msrv, named_tests, sleeps,
 };
 use tidy::{Finding, Repository, Severity, TrackedFile};
 
@@ -119,6 +119,17 @@ fn links_lead_somewhere() {
     let documents = texts.iter().filter(|(path, _)| path.ends_with(".md"));
     let findings: Vec<Finding> =
         documents.flat_map(|(path, text)| links::check(path, text, text_of)).collect();
+    report(&findings);
+}
+
+#[test]
+fn tests_that_documents_name_exist() {
+    let repository = open();
+    let documents = repository.files().iter().filter(|file| is_markdown(file));
+    let findings: Vec<Finding> = documents
+        .filter_map(|file| Some((file.path(), file.text()?)))
+        .flat_map(|(path, text)| named_tests::check(path, text, |wanted| repository.text(wanted)))
+        .collect();
     report(&findings);
 }
 

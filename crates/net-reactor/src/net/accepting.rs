@@ -189,7 +189,8 @@ impl Net {
 /// Errors that concern one pending connection and say nothing about the next.
 ///
 /// accept(2): Linux passes pending network errors of the new socket on, and asks to treat them as
-/// "try again". A firewall rule shows as `EPERM`.
+/// "try again". A firewall rule shows as `EPERM`. Of that page's list `EOPNOTSUPP` is left out: it is
+/// also what a socket says for ever that is no listener, and without a rest that would spin.
 fn is_peers_fault(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -201,8 +202,9 @@ fn is_peers_fault(error: &io::Error) -> bool {
             | io::ErrorKind::HostUnreachable
             | io::ErrorKind::TimedOut
             | io::ErrorKind::Interrupted
-    ) || matches!(error.raw_os_error(), Some(PROTOCOL_ERROR))
+    ) || error.raw_os_error().is_some_and(|errno| PENDING_ERRORS.contains(&errno))
 }
 
-/// `EPROTO` of accept(2); it has no [`io::ErrorKind`].
-const PROTOCOL_ERROR: i32 = if cfg!(target_os = "linux") { 71 } else { 100 };
+/// `EPROTO`, and on Linux `ENOPROTOOPT`, `ENONET` and `EHOSTDOWN`: they have no [`io::ErrorKind`].
+const PENDING_ERRORS: &[i32] =
+    if cfg!(any(target_os = "linux", target_os = "android")) { &[71, 92, 64, 112] } else { &[100] };

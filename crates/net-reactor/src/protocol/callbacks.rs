@@ -118,7 +118,8 @@ pub trait Protocol: 'static {
     /// The loop is stopping gracefully and waits for this connection to finish.
     ///
     /// The default closes it. A handler that has work to finish may go on and close later; at the
-    /// end of the loop's patience it is aborted.
+    /// end of the loop's patience it is aborted. A stop that does not wait, such as
+    /// [`LoopHandle::stop_now`](crate::LoopHandle::stop_now), does not ask: only `on_close` comes.
     ///
     /// # Errors
     ///

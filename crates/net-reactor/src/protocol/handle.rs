@@ -107,6 +107,11 @@ impl LoopHandle {
     }
 
     /// Stops the loop at the end of its turn; open connections are aborted.
+    ///
+    /// Handlers are not asked with [`on_stop`](crate::Protocol::on_stop), because nobody waits for
+    /// what they would still do: [`on_close`](crate::Protocol::on_close) tells them, with
+    /// [`CloseReason::LoopStopped`](crate::CloseReason::LoopStopped). After [`stop`](Self::stop) it
+    /// ends the patience with those that have not finished.
     pub fn stop_now(&self) {
         self.shared.request_stop(StopRequest::Now);
     }

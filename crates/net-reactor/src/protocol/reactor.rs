@@ -152,7 +152,8 @@ impl Reactor<'_> {
         self.core.shared.request_stop(StopRequest::Graceful);
     }
 
-    /// Stops the loop at the end of this turn; open connections are aborted.
+    /// Stops the loop at the end of this turn; open connections are aborted. See
+    /// [`LoopHandle::stop_now`].
     pub fn stop_now(&mut self) {
         self.core.shared.request_stop(StopRequest::Now);
     }

@@ -30,7 +30,7 @@ impl ServerHandle {
         }
     }
 
-    /// Stops every loop at once; open connections are aborted.
+    /// Stops every loop at once; open connections are aborted. See [`LoopHandle::stop_now`].
     pub fn stop_now(&self) {
         for owner in self.loops.iter() {
             owner.stop_now();

@@ -208,6 +208,7 @@ impl<E: Engine> Dispatcher<E> {
             (StopRequest::Graceful, StopState::Running) => {
                 self.core.server().stop();
                 self.begin_drain();
+                self.tell_of_stop();
             }
             (StopRequest::Now, StopState::Running) => {
                 self.core.server().stop_now();
@@ -222,6 +223,7 @@ impl<E: Engine> Dispatcher<E> {
         }
     }
 
+    /// Starts nothing new from here on: closes the listeners and cancels what is connecting.
     fn begin_drain(&mut self) {
         tracing::debug!(connections = self.core.net.conns_len(), "stopping");
         let deadline = self.core.net.timers.arm(self.core.net.now + self.core.drain, Due::Drain);
@@ -234,23 +236,26 @@ impl<E: Engine> Dispatcher<E> {
             }
             self.core.net.unlisten(key, &mut self.engine);
         }
-        let (open, connecting): (Vec<_>, Vec<_>) = self
-            .core
-            .net
-            .conns()
-            .filter(|(_, conn)| matches!(conn.phase, Phase::Open | Phase::Connecting))
-            .map(|(key, conn)| (key, conn.phase == Phase::Connecting))
-            .partition(|(_, connecting)| !connecting);
-        for (key, _) in connecting {
+        for key in self.conns_in(Phase::Connecting) {
             if planted(Bug::StopForgetsConnecting) {
                 break;
             }
             Conn::new(key, &mut self.core, &mut self.engine).abort();
         }
-        for (key, _) in open {
+    }
+
+    /// Asks the handlers of what is open to finish. A hard stop does not ask: it would not wait
+    /// for the answer.
+    fn tell_of_stop(&mut self) {
+        for key in self.conns_in(Phase::Open) {
             self.call(key, Callback::Stop, |handler, conn| handler.on_stop(conn));
             self.follow_up();
         }
+    }
+
+    fn conns_in(&self, phase: Phase) -> Vec<Key> {
+        let conns = self.core.net.conns();
+        conns.filter(|(_, conn)| conn.phase == phase).map(|(key, _)| key).collect()
     }
 
     pub(super) fn on_drain_deadline(&mut self) {

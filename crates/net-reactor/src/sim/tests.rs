@@ -1,5 +1,8 @@
 //! Simulations of whole programs.
 
+mod panics;
+mod time;
+
 use std::time::Duration;
 
 use super::{Faults, Run, Simulation};

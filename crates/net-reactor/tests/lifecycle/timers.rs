@@ -277,3 +277,29 @@ fn a_far_future_deadline_neither_fires_nor_spins_nor_blocks_the_rest() {
         assert!(turns < 10, "{turns} turns of waiting for {delay:?}");
     }
 }
+
+#[test]
+fn a_turn_without_a_limit_to_speak_of_sleeps_until_it_is_woken() {
+    for limit in [Duration::MAX, Duration::from_nanos(u64::MAX), Duration::from_millis(1 << 32)] {
+        let mut event_loop = EventLoop::new().unwrap();
+        let handle = event_loop.handle();
+        let log = Log::default();
+        let noted = log.clone();
+        let before = event_loop.reactor().now();
+        let waker = std::thread::spawn(move || {
+            let mut clock = EventLoop::new().unwrap();
+            clock.reactor().call_later(30 * MS, |reactor| reactor.stop());
+            clock.run().unwrap();
+            handle.stop();
+        });
+        event_loop.reactor().call_later(Duration::MAX, move |_| noted.note("the end of time"));
+        let mut turns = 0;
+        while event_loop.turn(Some(limit)).unwrap().is_none() {
+            turns += 1;
+            assert!(turns < 10, "{turns} turns, each told to take {limit:?}");
+        }
+        assert!(event_loop.reactor().now() - before >= 30 * MS);
+        waker.join().unwrap();
+        assert_eq!(log.len(), 0);
+    }
+}

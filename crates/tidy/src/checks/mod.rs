@@ -11,4 +11,5 @@ pub mod links;
 pub mod machine_paths;
 pub mod marks;
 pub mod msrv;
+pub mod named_tests;
 pub mod sleeps;

@@ -16,6 +16,19 @@ const ECONNABORTED: i32 = 103;
 const EPROTO: i32 = 71;
 const EPERM: i32 = 1;
 
+/// What accept(2) of Linux passes on from the pending connection.
+const PENDING: [i32; 9] = [
+    64,  // ENONET
+    92,  // ENOPROTOOPT
+    100, // ENETDOWN
+    101, // ENETUNREACH
+    104, // ECONNRESET
+    110, // ETIMEDOUT
+    112, // EHOSTDOWN
+    113, // EHOSTUNREACH
+    4,   // EINTR
+];
+
 /// A loop that listens, with `room` descriptors for peers, and `count` peers that connect.
 fn crowded(room: usize, count: usize) -> (Rig, ListenerId, Vec<BareStream>) {
     let mut rig = Rig::new();
@@ -103,7 +116,7 @@ fn a_calm_of_more_than_2_s_makes_the_next_rest_short_again() {
 
 #[test]
 fn a_failure_of_the_peer_is_skipped_without_a_rest() {
-    for errno in [ECONNABORTED, EPROTO, EPERM] {
+    for errno in [ECONNABORTED, EPROTO, EPERM].into_iter().chain(PENDING) {
         let (mut rig, _, _peers) = crowded(100, 2);
         for _ in 0..3 {
             rig.host(0).fail_next(Call::Accept, errno);

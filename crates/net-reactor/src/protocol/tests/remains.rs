@@ -103,3 +103,29 @@ fn output_that_an_aborted_connection_leaves_is_not_sent_on_the_next() {
     }
     assert_eq!(all, vec![2; 200_000]);
 }
+
+/// A peer that floods without end, and a hundred others that send a word before each turn.
+#[test]
+fn a_flood_without_end_delays_nobodys_word_by_a_turn() {
+    const OTHERS: usize = 100;
+    let mut rig = Rig::pair();
+    rig.world.capacity(4 * FLOOD);
+    let log = rig.log.clone();
+    rig.listen(0, ConnConfig::default(), move || Teller::new(&log, "conn"));
+    let bare = rig.bare("c");
+    let mut flood = bare.connect("10.0.0.1:7000");
+    let mut others: Vec<_> = (0..OTHERS).map(|_| bare.connect("10.0.0.1:7000")).collect();
+    rig.settle();
+    rig.log.take();
+    let full = format!("0ns conn data {READ_BYTES_PER_TURN}");
+    for turn in 0..20 {
+        // As much as there is room for: the kernel is never empty.
+        let _ = flood.send(&vec![7; FLOOD]);
+        others.iter_mut().for_each(|other| assert_eq!(other.send(b"hello").unwrap(), 5));
+        rig.turn(0);
+        let told = rig.log.take();
+        let words = told.iter().filter(|line| *line == "0ns conn data 5").count();
+        let shares = told.iter().filter(|line| **line == full).count();
+        assert_eq!((words, shares, told.len()), (OTHERS, 1, OTHERS + 1), "turn {turn}");
+    }
+}

@@ -16,6 +16,7 @@ suite! {
     an_empty_stream_would_block,
     what_came_before_the_registration_is_reported_by_it,
     a_send_after_the_own_end_is_refused,
+    finishing_again_is_refused_once_both_sides_have_finished,
     closing_with_unread_input_resets_the_peer,
     a_reset_leaves_what_had_arrived_readable,
     a_reset_is_reported_as_failure_and_told_once,
@@ -122,6 +123,21 @@ fn a_send_after_the_own_end_is_refused<S: Sys>(mut rig: Rig<S>) {
     rig.sys.shutdown_write(&client.stream).unwrap();
     let error = rig.send(&mut client, b"x").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+}
+
+fn finishing_again_is_refused_once_both_sides_have_finished<S: Sys>(mut rig: Rig<S>) {
+    let (mut client, mut server) = rig.pair();
+    rig.sys.shutdown_write(&client.stream).unwrap();
+    assert!(rig.receive(&mut server).unwrap().is_empty());
+    rig.sys.shutdown_write(&client.stream).unwrap();
+    rig.sys.shutdown_write(&server.stream).unwrap();
+    assert!(rig.receive(&mut client).unwrap().is_empty());
+    // Also for who finished last, as soon as the other side has acknowledged its end.
+    for end in [&client, &server] {
+        let refused = rig.until(|rig| rig.sys.shutdown_write(&end.stream).err());
+        assert_eq!(refused.kind(), ErrorKind::NotConnected);
+    }
+    assert!(rig.receive(&mut client).unwrap().is_empty(), "the end stays the end");
 }
 
 fn closing_with_unread_input_resets_the_peer<S: Sys>(mut rig: Rig<S>) {

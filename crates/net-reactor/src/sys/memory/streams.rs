@@ -220,7 +220,9 @@ impl State {
     pub(super) fn shutdown_write(&mut self, key: Key) -> io::Result<()> {
         self.check(key, Call::ShutdownWrite, Flags::default())?;
         let socket = self.sockets.get_mut(key).ok_or_else(bad_descriptor)?;
-        if socket.phase != Phase::Open {
+        // Linux's `inet_shutdown` fails in the state CLOSE, and a socket whose two directions have
+        // finished is in it: what goes on in TIME_WAIT is not the socket any more.
+        if socket.phase != Phase::Open || socket.retired {
             return Err(io::ErrorKind::NotConnected.into());
         }
         socket.outgoing.finish();
