@@ -9,7 +9,9 @@ impl Simulation {
     /// Sets the latency and bandwidth between two hosts, both ways.
     ///
     /// By default a segment arrives after 0.2 ms, and bandwidth has no limit. What is on its way
-    /// keeps its time of arrival. Within a host everything takes no time.
+    /// keeps its time of arrival: a host starts within [`host`](Self::host), and a connection that its
+    /// function makes to a literal address is on its way by then. Within a host everything takes no
+    /// time.
     ///
     /// # Panics
     ///

@@ -106,7 +106,7 @@ impl Simulation {
     }
 
     fn expect_episode(&mut self, fault: Fault, mean: Duration, mut rng: Rng) {
-        let pause = mean.mul_f64(0.1) + exact_below(&mut rng, mean * 2);
+        let pause = mean.mul_f64(0.1) + exact_below(&mut rng, mean.saturating_mul(2));
         let epoch = self.plan.epoch;
         self.after(pause, move |sim| {
             if sim.plan.epoch == epoch {
