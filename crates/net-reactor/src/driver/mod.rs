@@ -19,7 +19,7 @@ use std::any::Any;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub(crate) use readiness::Readiness;
 
@@ -99,6 +99,8 @@ pub(crate) type Handover = Box<dyn Any + Send>;
 /// statically, a callback's own large write through `dyn`.
 pub(crate) trait Ops {
     fn now(&self) -> Instant;
+
+    fn wall(&self) -> SystemTime;
 
     fn waker(&self) -> Arc<dyn Wake>;
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::service::{HotBuffer, Place, Served, serve_listener, serve_stream};
 use super::slots::{ListenerSlot, StreamSlot, StreamState};
@@ -188,6 +188,10 @@ impl<S: Sys> Engine for Readiness<S> {
 impl<S: Sys> Ops for Readiness<S> {
     fn now(&self) -> Instant {
         self.sys.now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.sys.wall()
     }
 
     fn waker(&self) -> Arc<dyn Wake> {

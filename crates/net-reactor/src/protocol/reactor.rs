@@ -3,7 +3,7 @@
 mod conns;
 mod listeners;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::core::{Core, PendingJob};
 use super::handle::LoopHandle;
@@ -27,6 +27,16 @@ impl Reactor<'_> {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.core.net.now
+    }
+
+    /// Reads the wall clock: for stamps in messages and logs, never for timers.
+    ///
+    /// It can be set, so it may jump either way between two readings, and each call reads it anew.
+    /// Inside a simulation it is the wall clock of the simulated host, which starts at
+    /// 2026-01-01T00:00:00Z; `SystemTime::now` would make a run different each time.
+    #[must_use]
+    pub fn wall_time(&self) -> SystemTime {
+        self.ops.wall()
     }
 
     /// Calls `call` after `delay`, counted from [`now`](Self::now), the time of this turn; never

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::oracle::OracleKind;
-use super::{Fault, Outcome, Simulation};
+use super::{Fault, Host, Outcome, Simulation};
 use crate::protocol::Leftovers;
 
 /// How long a run waits at its end for the loops to stop, in the world's time: one hour.
@@ -12,7 +12,10 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3600);
 /// What happened.
 impl Simulation {
     /// Returns the hash of everything that happened so far: calls of the kernel with their results,
-    /// reports, segments, turns, callbacks, faults, each with its time.
+    /// reports, segments, turns, callbacks, faults, notes, each with its time.
+    ///
+    /// It is the same in every build and on every machine, and changes with the library: keep seeds
+    /// and sizes in tests, not hashes.
     #[must_use]
     pub fn trace_hash(&self) -> u64 {
         self.world.trace_hash()
@@ -23,7 +26,7 @@ impl Simulation {
         self.world.note_text(text, &[], |_| ());
     }
 
-    /// Returns how often a kind of fault has happened.
+    /// Returns how often a kind of fault has happened, staged by the test itself or drawn.
     #[must_use]
     pub fn fired(&self, fault: Fault) -> u64 {
         self.all_fired()
@@ -65,7 +68,10 @@ impl Simulation {
 
 /// The end.
 impl Simulation {
-    /// Stops every host gracefully, waits until all is quiet, and checks that nothing is left.
+    /// Calms the world, stops every host gracefully, waits until all have stopped, for at most an
+    /// hour, and checks that nothing is left: no connection, timer or descriptor.
+    ///
+    /// [`seeds`](super::seeds()) and [`Run::perform`](super::Run::perform) call it themselves.
     ///
     /// # Panics
     ///
@@ -83,6 +89,15 @@ impl Simulation {
             self.fail(OracleKind::Liveness, format!("loops {left:?} do not stop"));
         }
         self.complain();
+        for host in (0..self.sites.len()).map(Host) {
+            let open = self.open_descriptors(host);
+            if open > 0 {
+                let name = self.name_of(host);
+                let message =
+                    format!("all loops have ended, and {name} has {open} descriptors open");
+                self.fail(OracleKind::Resources, message);
+            }
+        }
         if let Some(violation) = self.oracles.finish() {
             self.violation.get_or_insert(violation);
         }

@@ -10,10 +10,17 @@ use crate::sys::memory::{Fault, FaultRates};
 /// The lowest and the highest rate that a seed gives a kind of fault, in parts per million.
 const RATE_PPM: (u64, u64) = (300, 100_000);
 
+/// The shortest mean time from one episode to the next that can be asked for.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+
 /// The mean time from one episode of a kind to the next: drawn between these for each seed.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
 /// A choice among the kinds of [`Fault`].
+///
+/// The seed draws the rate of each chosen kind: those of calls hit 300 to 100,000 of a million
+/// calls, and staged ones come in episodes, see [`every`](Self::every). What is drawn for one kind
+/// does not depend on which others are chosen.
 ///
 /// ```
 /// use net_reactor::sim::{Fault, Faults};
@@ -61,10 +68,13 @@ impl Faults {
     }
 
     /// Sets the mean time from one episode of a kind, such as a partition, to the next of the same
-    /// kind. Without it each seed chooses: from 2 s to a minute.
+    /// kind. Without it each seed chooses: from 2 s to a minute. Less than 1 ms counts as that.
+    ///
+    /// An episode of a link lasts 0.1 to 30 s, one of a host 10 ms to 20 s, short ones as likely as
+    /// long ones.
     #[must_use]
     pub fn every(mut self, mean: Duration) -> Self {
-        self.pause = Some(mean);
+        self.pause = Some(mean.max(PAUSE_MIN));
         self
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::oracle::Oracles;
+use super::scribe::Scribe;
 use crate::base::{LoopId, Rng};
 use crate::endpoint::{Bound, Client, Error, Place, Server};
 use crate::net::{ConnectError, ListenError, Target, TargetError, Watched};
@@ -62,9 +63,7 @@ impl fmt::Debug for Verdict {
 impl Boot<'_> {
     /// Returns the host's own loop, made with default limits when it is first asked for.
     ///
-    /// # Panics
-    ///
-    /// Never.
+    /// It runs until it is stopped, such as by [`Reactor::stop`], also when it has nothing to do.
     pub fn reactor(&mut self) -> Reactor<'_> {
         let nursery = &mut self.nursery;
         self.own.get_or_insert_with(|| nursery.make(LoopConfig::default())).reactor()
@@ -178,9 +177,12 @@ impl Nursery<'_> {
             }
             None => config,
         };
-        self.kernels.push((id, memory.index()));
+        let kernel = memory.index();
+        self.kernels.push((id, kernel));
         let mut event_loop = EventLoop::numbered(id, memory, config);
-        event_loop.watch(Watched::by(self.oracles.eye(self.next_number, self.host)));
+        let eye = self.oracles.eye(self.next_number, self.host);
+        let scribe = Scribe::new(self.world, kernel, eye);
+        event_loop.watch(Watched::by(Box::new(scribe)));
         self.next_number += 1;
         event_loop
     }

@@ -1,5 +1,6 @@
 //! The hosts of a simulation: starting what runs on them, and ending it.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Simulation;
@@ -12,16 +13,23 @@ use crate::protocol::{EventLoop, LoopStats, ServerHandle};
 /// How long a host waits before it tries again to start what could not start: 1 s.
 const BOOT_AGAIN: Duration = Duration::from_secs(1);
 
+/// Linux's range of ports to connect from.
+const LINUX_PORTS: RangeInclusive<u16> = 32_768..=60_999;
+
 /// What the simulation keeps of a host.
 pub(super) struct Site {
     pub(super) name: String,
     boot: Option<BootCall>,
     random: Rng,
-    pub(super) boots: u32,
+    /// Counts what starts and ends the host: a try to start it that is older does not happen.
+    epoch: u64,
+    /// Its programs were started, and neither have they ended by themselves nor were they stopped.
+    is_wanted: bool,
+    /// What the test itself allows, which holds again after an episode.
+    pub(super) descriptors_max: usize,
+    pub(super) ports: RangeInclusive<u16>,
     /// What tells the first failure of each client that has ended.
     verdicts: Vec<Verdict>,
-    /// Its programs were killed, or its power was cut, and it was not started since.
-    pub(super) is_down: bool,
     /// Episodes leave it alone.
     pub(super) is_spared: bool,
 }
@@ -32,9 +40,11 @@ impl Site {
             name,
             boot,
             random,
-            boots: 0,
+            epoch: 0,
+            is_wanted: false,
+            descriptors_max: usize::MAX,
+            ports: LINUX_PORTS,
             verdicts: Vec::new(),
-            is_down: false,
             is_spared: false,
         }
     }
@@ -51,15 +61,22 @@ pub(super) struct Running {
 
 /// Hosts: starting and ending them.
 impl Simulation {
-    /// Starts a host that does not run, or starts its programs once more beside those that run.
+    /// Starts a host that was [stopped](Self::stop) or [killed](Self::kill), or whose programs have
+    /// ended; one without power gets it back. On a host that runs it starts its programs once more,
+    /// beside those that run.
+    ///
+    /// During [`finish`](Self::finish) nothing starts any more.
     pub fn start(&mut self, host: Host) {
-        if self.is_ending || !self.machine(host).is_on() {
+        if self.is_ending {
             return;
         }
-        let Some(site) = self.sites.get_mut(host.0) else { return };
+        self.world.power_on(&self.name_of(host));
+        let site = &mut self.sites[host.0];
+        // A host whose function starts hosts would call itself.
         let Some(mut call) = site.boot.take() else { return };
-        site.boots += 1;
-        site.is_down = false;
+        site.epoch += 1;
+        site.is_wanted = true;
+        let epoch = site.epoch;
         let nursery = Nursery {
             world: &self.world,
             host: &site.name,
@@ -80,9 +97,14 @@ impl Simulation {
             tracing::info!(host = host.0, %error, "a simulated host could not start");
             drop(processes);
             self.schedule.skip(kernels.len());
-            return self.after(BOOT_AGAIN, move |sim| sim.start(host));
+            return self.after(BOOT_AGAIN, move |sim| {
+                if sim.sites[host.0].epoch == epoch {
+                    sim.start(host);
+                }
+            });
         }
         let count = kernels.len();
+        self.sites[host.0].is_wanted = count > 0;
         let first = self.schedule.next_number();
         for process in processes {
             self.adopt(host, process, &kernels);
@@ -105,18 +127,31 @@ impl Simulation {
         self.processes.push(Running { host: host.0, loops, server, outcome: process.outcome });
     }
 
-    /// Stops everything on a host gracefully, as its operator would; it stays stopped.
+    /// Stops everything on a host gracefully, as its operator would. It stays stopped, through
+    /// [`calm`](Self::calm) too, until [`start`](Self::start).
     pub fn stop(&mut self, host: Host) {
+        let site = self.site(host);
+        site.epoch += 1;
+        site.is_wanted = false;
         self.of_host(host).for_each(|each| each.server.stop());
+    }
+
+    /// Whether something keeps a host from running that should run.
+    pub(super) fn is_down(&self, host: Host) -> bool {
+        self.sites[host.0].is_wanted && !self.is_up(host)
+    }
+
+    pub(super) fn site(&mut self, host: Host) -> &mut Site {
+        // Says which mistake it is when the number is too high.
+        let _ = self.name_of(host);
+        &mut self.sites[host.0]
     }
 
     /// Drops the loops of a host; no handler is told.
     pub(super) fn bury(&mut self, host: Host) {
+        self.site(host).epoch += 1;
         let loops: Vec<usize> = self.of_host(host).flat_map(|each| each.loops.clone()).collect();
         self.processes.retain(|each| each.host != host.0);
-        if let Some(site) = self.sites.get_mut(host.0) {
-            site.is_down = true;
-        }
         for number in loops {
             self.oracles.loop_gone(number);
             drop(self.schedule.remove(number));
@@ -135,6 +170,9 @@ impl Simulation {
         if process.loops.is_empty() {
             let Running { host, outcome, .. } = self.processes.remove(at);
             self.sites[host].verdicts.extend(outcome);
+            if !self.is_up(Host(host)) {
+                self.sites[host].is_wanted = false;
+            }
         }
     }
 
@@ -142,13 +180,14 @@ impl Simulation {
         self.processes.iter().filter(move |each| each.host == host.0)
     }
 
-    /// Whether any loop of a host runs.
+    /// Whether any loop of a host exists. One that is frozen counts.
     #[must_use]
     pub fn is_up(&self, host: Host) -> bool {
         self.of_host(host).next().is_some()
     }
 
-    /// Returns the counters of a host's loops, added up over those that run.
+    /// Returns the counters of a host's loops, added up over those that exist now. What ended loops
+    /// had counted is gone with them.
     #[must_use]
     pub fn stats(&self, host: Host) -> LoopStats {
         let loops = self.of_host(host).flat_map(|each| &each.loops);
@@ -156,10 +195,11 @@ impl Simulation {
         stats.fold(LoopStats::default(), LoopStats::plus)
     }
 
-    /// Takes why the clients of a host could not connect: the first failure of each that has ended
-    /// and had nobody who was told.
+    /// Takes why the clients of a host could not connect: the first failure of each
+    /// [`Client`](crate::Client) that has ended and had no
+    /// [`on_failed`](crate::Client::on_failed). In production its `run` returns it.
+    #[must_use]
     pub fn take_failures(&mut self, host: Host) -> Vec<ConnectError> {
-        let Some(site) = self.sites.get_mut(host.0) else { return Vec::new() };
-        site.verdicts.drain(..).filter_map(|verdict| (verdict.0)()).collect()
+        self.site(host).verdicts.drain(..).filter_map(|verdict| (verdict.0)()).collect()
     }
 }

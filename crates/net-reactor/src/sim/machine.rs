@@ -6,20 +6,26 @@ use std::time::{Duration, SystemTime};
 use super::{Host, Simulation};
 use crate::sys::memory::{self, Fault};
 
+/// The rate of a clock that is right, in millionths.
+pub(super) const TRUE_RATE_PPM: u64 = 1_000_000;
+
+/// Hosts: what befalls them.
 impl Simulation {
-    /// Cuts the power of a host: everything on it is gone at once, without a word to its peers.
+    /// Cuts the power of a host: everything on it is gone at once, without a word to its peers, and
+    /// no handler is told.
     ///
-    /// [`power_on`](Self::power_on) starts it again.
+    /// [`power_on`](Self::power_on) starts it again. What its programs keep outside their loops,
+    /// such as a value that the test shares with them, survives, as a disk does.
     pub fn power_off(&mut self, host: Host) {
         self.world.count(Fault::PowerCut);
         self.world.power_off(&self.name_of(host));
         self.bury(host);
     }
 
-    /// Starts a host whose power was cut. Peers that still send to its old connections are reset.
+    /// Starts a host whose power was cut; nothing happens to one that runs. Peers that still send to
+    /// its old connections are reset.
     pub fn power_on(&mut self, host: Host) {
-        self.world.power_on(&self.name_of(host));
-        if self.sites.get(host.0).is_some_and(|site| site.is_down) {
+        if !self.is_up(host) {
             self.start(host);
         }
     }
@@ -35,6 +41,7 @@ impl Simulation {
     /// Lets the programs of a host stand still while the world goes on, until
     /// [`thaw`](Self::thaw).
     pub fn freeze(&mut self, host: Host) {
+        let _ = self.name_of(host);
         self.world.count(Fault::HostFreeze);
         self.schedule.freeze(host.0, true);
     }
@@ -44,22 +51,29 @@ impl Simulation {
         self.schedule.freeze(host.0, false);
     }
 
-    /// Lets the clocks of a host run at another rate, in millionths of the true one; 0 stops them.
+    /// Lets both clocks of a host run at another rate, in millionths of the true one: 1,000,000 is
+    /// right, and 0 stops them, so that no timer of the host is ever due.
     pub fn clock_rate(&mut self, host: Host, parts_per_million: u64) {
-        let fault = if parts_per_million == 0 { Fault::ClockFreeze } else { Fault::ClockSkew };
-        self.world.count(fault);
+        match parts_per_million {
+            TRUE_RATE_PPM => {}
+            0 => self.world.count(Fault::ClockFreeze),
+            _ => self.world.count(Fault::ClockSkew),
+        }
         self.machine(host).set_clock_rate(parts_per_million);
         self.schedule.wake_all_of(host.0);
     }
 
-    /// Lets the monotonic clock of a host jump forward, as after a suspended virtual machine.
+    /// Lets the monotonic clock of a host jump forward, as after a suspended virtual machine. The
+    /// wall clock stays.
     pub fn jump_clock(&mut self, host: Host, forward: Duration) {
         self.world.count(Fault::ClockJump);
         self.machine(host).jump_clock(forward);
         self.schedule.wake_all_of(host.0);
     }
 
-    /// Sets the wall clock of a host.
+    /// Sets the wall clock of a host, which its programs read with
+    /// [`Reactor::wall_time`](crate::Reactor::wall_time). It starts at 2026-01-01T00:00:00Z, and
+    /// cannot be set before 1970.
     pub fn set_wall_clock(&mut self, host: Host, time: SystemTime) {
         self.world.count(Fault::WallJump);
         let machine = self.machine(host);
@@ -69,12 +83,17 @@ impl Simulation {
         }
     }
 
-    /// Limits how many descriptors a host's programs may have open; `None` lifts it.
+    /// Limits how many descriptors a host's programs may have open, all together; `None` lifts it.
+    /// There is no limit by default.
     ///
-    /// Each socket is one, and each loop keeps one in reserve.
+    /// Each socket is one, and each loop keeps one in reserve. A limit below what is open closes
+    /// nothing.
     pub fn descriptor_limit(&mut self, host: Host, descriptors: Option<usize>) {
-        self.world.count(Fault::DescriptorLimit);
-        self.machine(host).set_descriptor_limit(descriptors.unwrap_or(usize::MAX));
+        if descriptors.is_some() {
+            self.world.count(Fault::DescriptorLimit);
+        }
+        self.site(host).descriptors_max = descriptors.unwrap_or(usize::MAX);
+        self.usual_limits(host);
     }
 
     /// Returns how many descriptors a host has open.
@@ -83,12 +102,29 @@ impl Simulation {
         self.machine(host).open_descriptors()
     }
 
-    /// Sets the ports that a host connects from; Linux has 32768 to 60999.
+    /// Sets the ports that a host connects from, 32768 to 60999 by default, as on Linux. When all
+    /// are in use for a target, connecting to it fails.
+    ///
+    /// # Panics
+    ///
+    /// When there is no port in the range.
+    #[track_caller]
     pub fn ephemeral_ports(&mut self, host: Host, ports: RangeInclusive<u16>) {
+        assert!(!ports.is_empty(), "a host needs at least one port to connect from");
         self.world.count(Fault::FewPorts);
-        self.machine(host).ephemeral_ports(ports);
+        self.site(host).ports = ports;
+        self.usual_limits(host);
     }
 
+    /// Gives a host the limits that it has without an episode.
+    pub(super) fn usual_limits(&self, host: Host) {
+        let machine = self.machine(host);
+        let site = &self.sites[host.0];
+        machine.set_descriptor_limit(site.descriptors_max);
+        machine.ephemeral_ports(site.ports.clone());
+    }
+
+    #[track_caller]
     pub(super) fn machine(&self, host: Host) -> memory::Host {
         self.world.machine_named(&self.name_of(host))
     }

@@ -13,6 +13,7 @@ mod plan;
 mod point;
 mod run;
 mod schedule;
+mod scribe;
 mod seeds;
 mod simulation;
 mod solo;

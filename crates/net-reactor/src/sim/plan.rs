@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use super::agenda::Act;
+use super::machine::TRUE_RATE_PPM;
 use super::{Fault, Faults, Host, Latency, Link, Simulation};
 use crate::base::Rng;
 use crate::sys::memory::FaultRates;
-
-/// Linux's range of ports to connect from.
-const ALL_PORTS: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 
 /// The episodes under way and those to come.
 #[derive(Default)]
@@ -32,9 +30,13 @@ impl Plan {
 impl Simulation {
     /// Lets faults happen from now on, instead of those chosen before, until [`calm`](Self::calm).
     ///
-    /// Faults that hit hosts hit every host but those that [`spare`](Self::spare) names. One is of
-    /// the moment in which a loop is made: `inbox-full` makes inboxes small. So faults are best
-    /// chosen before the hosts are added.
+    /// Of several calls the last one counts. Episodes hit every host, also those that are added
+    /// later, but those that [`spare`](Self::spare) names. Two faults need to be chosen before the
+    /// host is added: `inbox-full`, which is of the moment in which a loop is made, and whatever is
+    /// to hit the start of the host itself.
+    ///
+    /// The end of an episode undoes what the test did by hand to the same link or host in the same
+    /// way: a [`partition`](Self::partition) is mended when a drawn one between the two hosts ends.
     pub fn faults(&mut self, faults: Faults) {
         self.end_episodes();
         let rates = faults.draw(self.chance, self.mask.as_ref());
@@ -54,31 +56,33 @@ impl Simulation {
         }
     }
 
-    /// Ends all faults: links are mended, hosts run, clocks go right. Then what the program
-    /// promises in a quiet world can be awaited.
+    /// Ends all faults, the test's own too: links are mended and carry what they carried before,
+    /// hosts that were killed, frozen or without power run, clocks go at the right rate. Then what
+    /// the program promises in a quiet world can be awaited.
+    ///
+    /// What a test has set up stays: [links](Self::link), limits, wall clocks. So does what was
+    /// [stopped](Self::stop).
     pub fn calm(&mut self) {
         self.faults(Faults::none());
         self.heal_network();
         for host in (0..self.sites.len()).map(Host) {
             self.thaw(host);
-            if self.is_down(host) {
-                self.power_on(host);
-            }
+            self.right_clock(host);
+            self.start_again(host);
         }
     }
 
     /// Lets handlers panic without failing the run, for programs in which that is a matter of
-    /// course. Panics that the simulation makes itself never fail it.
+    /// course. By default a panic fails it; one that the simulation makes itself
+    /// ([`Fault::HandlerPanic`]) never does.
     pub fn allow_panics(&mut self) {
         self.oracles.allow_panics(true);
     }
 
-    /// Keeps episodes away from a host: it is not cut off from power, killed, frozen, or given a
-    /// wrong clock.
+    /// Keeps the episodes of hosts away from this one for the whole run: power cuts, kills, freezes,
+    /// wrong clocks, limits. Faults of its links and of its calls still happen.
     pub fn spare(&mut self, host: Host) {
-        if let Some(site) = self.sites.get_mut(host.0) {
-            site.is_spared = true;
-        }
+        self.site(host).is_spared = true;
     }
 
     /// What is not an episode but a habit of the whole run.
@@ -102,7 +106,7 @@ impl Simulation {
     }
 
     fn expect_episode(&mut self, fault: Fault, mean: Duration, mut rng: Rng) {
-        let pause = mean.mul_f64(0.1) + exact_below(&mut rng, mean * 2);
+        let pause = mean.mul_f64(0.1) + exact_below(&mut rng, mean.saturating_mul(2));
         let epoch = self.plan.epoch;
         self.after(pause, move |sim| {
             if sim.plan.epoch == epoch {
@@ -174,9 +178,9 @@ impl Simulation {
                     Link { latency, bytes_per_second: None }
                 };
                 let (from, to) = (self.name_of(a), self.name_of(b));
-                let usual = self.world.link(&from, &to);
                 self.world.set_link(&from, &to, slow);
-                Box::new(move |sim| sim.world.set_link(&from, &to, usual))
+                // Of two such episodes on one way the first to end makes it fast again.
+                Box::new(move |sim| sim.usual_link(a, b))
             }
             _ => Box::new(|_| ()),
         };
@@ -191,18 +195,15 @@ impl Simulation {
     ) -> Option<(Duration, Act)> {
         let length = some_time(rng, Duration::from_millis(10), Duration::from_secs(20));
         let end: Act = match fault {
+            // Who has stopped, or is down already, stays as it is.
             Fault::PowerCut | Fault::ProcessKill if !self.is_up(host) => return None,
             Fault::PowerCut => {
                 self.power_off(host);
-                Box::new(move |sim| sim.power_on(host))
+                Box::new(move |sim| sim.start_again(host))
             }
             Fault::ProcessKill => {
                 self.kill(host);
-                Box::new(move |sim| {
-                    if sim.is_down(host) {
-                        sim.start(host);
-                    }
-                })
+                Box::new(move |sim| sim.start_again(host))
             }
             Fault::HostFreeze => {
                 self.freeze(host);
@@ -231,14 +232,17 @@ impl Simulation {
             Fault::DescriptorLimit => {
                 let spare = usize::try_from(rng.below(4)).unwrap_or(0);
                 let open = self.open_descriptors(host);
-                self.descriptor_limit(host, Some(open + spare));
-                Box::new(move |sim| sim.machine(host).set_descriptor_limit(usize::MAX))
+                self.world.count(fault);
+                let limit = (open + spare).min(self.site(host).descriptors_max);
+                self.machine(host).set_descriptor_limit(limit);
+                Box::new(move |sim| sim.usual_limits(host))
             }
             Fault::FewPorts => {
                 let first = 40_000 + u16::try_from(rng.below(10_000)).unwrap_or(0);
                 let count = 1 + u16::try_from(rng.below(8)).unwrap_or(0);
-                self.ephemeral_ports(host, first..=first + count);
-                Box::new(move |sim| sim.machine(host).ephemeral_ports(ALL_PORTS))
+                self.world.count(fault);
+                self.machine(host).ephemeral_ports(first..=first + count);
+                Box::new(move |sim| sim.usual_limits(host))
             }
             _ => return None,
         };
@@ -246,12 +250,13 @@ impl Simulation {
     }
 
     fn right_clock(&mut self, host: Host) {
-        self.machine(host).set_clock_rate(1_000_000);
-        self.schedule.wake_all_of(host.0);
+        self.clock_rate(host, TRUE_RATE_PPM);
     }
 
-    fn is_down(&self, host: Host) -> bool {
-        self.sites.get(host.0).is_some_and(|site| site.is_down)
+    fn start_again(&mut self, host: Host) {
+        if self.is_down(host) {
+            self.start(host);
+        }
     }
 
     fn draw_host(&self, rng: &mut Rng) -> Option<Host> {

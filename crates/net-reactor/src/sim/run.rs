@@ -11,6 +11,21 @@ use super::Simulation;
 use crate::sys::memory::Fault;
 
 /// What a run depends on: the seed, and what was taken out of it.
+///
+/// [`seeds`](super::seeds()) does for a test what is needed mostly; this is what it is made of.
+///
+/// ```
+/// use net_reactor::sim::Run;
+/// use std::time::Duration;
+///
+/// let outcome = Run::new(7).perform(|sim| {
+///     let hosts = sim.pick("hosts", 1..=5);
+///     sim.run_for(Duration::from_secs(60));
+///     assert!(hosts <= 5);
+/// });
+/// assert_eq!(outcome.failure, None);
+/// assert_eq!(outcome.time, Duration::from_secs(60));
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
@@ -67,7 +82,7 @@ impl Run {
         Self { seed, faults: None, picks: BTreeMap::new(), trace_lines: 0 }
     }
 
-    /// Keeps the last lines of the trace, which makes the run slower.
+    /// Keeps the last lines of the trace, which makes the run slower. None are kept by default.
     #[must_use]
     pub fn trace_lines(mut self, lines: usize) -> Self {
         self.trace_lines = lines;
@@ -77,6 +92,7 @@ impl Run {
     /// Runs `test`, and then the end of the simulation with its checks.
     ///
     /// A panic of the test, or a broken promise, becomes the outcome's failure; nothing is printed.
+    /// With `panic = "abort"` the process ends instead.
     pub fn perform(&self, test: impl FnOnce(&mut Simulation)) -> Outcome {
         let _quiet = Quiet::start();
         let mut sim = Simulation::of(self);
@@ -94,7 +110,11 @@ impl Run {
     /// Takes out of a failing run whatever is not needed for it to fail.
     ///
     /// Kinds of fault are left out, and sizes made small, one after the other, as long as the test
-    /// fails in the same way: with the same first word of its message, which names the oracle.
+    /// fails in the same way: with the same first word of its message, which names the oracle. A run
+    /// that does not fail, or not every time, is returned as it is.
+    ///
+    /// It repeats the run often: about twice for each kind of fault at the most, and a few dozen
+    /// times for each size.
     #[must_use]
     pub fn shrink(&self, test: impl Fn(&mut Simulation)) -> Self {
         let first = self.perform(&test);

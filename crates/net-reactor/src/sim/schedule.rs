@@ -1,7 +1,6 @@
 //! Which loop runs next: the turns of every simulated loop, one at a time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::chance::Chance;
@@ -268,9 +267,7 @@ impl Schedule {
         runner.turns_at_that_time = if same_time { runner.turns_at_that_time + 1 } else { 0 };
         let spins = runner.turns_at_that_time > TURNS_AT_ONE_TIME_MAX;
         self.turns += 1;
-        world.note_text("turn", &[number as u64], |line| {
-            let _ = write!(line, "of loop {number}");
-        });
+        world.note_in(runner.kernel, "turn", &[number as u64], |_| ());
         let end = runner.event_loop.wake_up(timeout).transpose();
         if end.is_none() {
             if lingers {

@@ -10,7 +10,8 @@ const TRACE_LINES: usize = 40;
 
 /// Runs `test` under `count` seeds, and fails with the smallest run that fails.
 ///
-/// A test of the user's own is an ordinary `#[test]` that calls this. The environment overrides:
+/// The seeds are 0, 1, 2 and so on. A test of the user's own is an ordinary `#[test]` that calls
+/// this. The environment overrides:
 ///
 /// | variable | meaning |
 /// |---|---|
@@ -33,8 +34,8 @@ const TRACE_LINES: usize = 40;
 ///
 /// # Panics
 ///
-/// When a run fails: with the failure, the line that repeats it, and the end of its trace; or when
-/// a variable makes no sense.
+/// When a run fails: with the end of its trace, the failure, and the line that repeats it; or when
+/// a variable makes no sense. A run that goes another way when it is repeated is reported as that.
 #[track_caller]
 pub fn seeds(count: u64, test: impl Fn(&mut Simulation)) {
     let only = read("SIM_SEED", |text| text.parse().ok());
@@ -45,8 +46,17 @@ pub fn seeds(count: u64, test: impl Fn(&mut Simulation)) {
     for seed in seeds {
         let picks = picks.clone().unwrap_or_default();
         let run = Run { faults: faults.clone(), picks, ..Run::new(seed) };
-        if run.perform(&test).failure.is_none() {
+        let first = run.perform(&test);
+        if first.failure.is_none() {
             continue;
+        }
+        let again = run.perform(&test);
+        if again.trace_hash != first.trace_hash || again.failure != first.failure {
+            let failure = first.failure.unwrap_or_default();
+            panic!(
+                "{failure}\nseed {seed} went another way when it was repeated: something in this \
+                 test depends on more than the seed"
+            );
         }
         let small = run.shrink(&test).trace_lines(TRACE_LINES);
         let outcome = small.perform(&test);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::run::{Pick, Run};
 use super::schedule::{Schedule, Turned};
 use crate::base::{Instant, Rng};
 use crate::endpoint::Error;
-use crate::sys::memory::{Fault, TraceText, World};
+use crate::sys::memory::{Fault, Link, TraceText, World};
 
 /// Several hosts, a network between them, one clock, one thread, one seed.
 ///
@@ -60,6 +61,8 @@ pub struct Simulation {
     pub(super) schedule: Schedule,
     pub(super) oracles: Oracles,
     pub(super) sites: Vec<Site>,
+    /// What the test has set for links, by way.
+    pub(super) links: BTreeMap<(Host, Host), Link>,
     pub(super) agenda: Agenda,
     pub(super) chance: Chance,
     pub(super) processes: Vec<Running>,
@@ -109,6 +112,7 @@ impl Simulation {
             schedule: Schedule::new(&chance),
             oracles: Oracles::new(),
             sites: Vec::new(),
+            links: BTreeMap::new(),
             agenda: Agenda::default(),
             chance,
             processes: Vec::new(),
@@ -126,14 +130,27 @@ impl Simulation {
 
     /// Adds a host and starts it.
     ///
-    /// `boot` sets up what runs on it, and is called again when the host is started again. Other
-    /// hosts reach it by `name`. One that fails to start tries again after 1 s.
+    /// `boot` sets up what runs on it, and is called again when the host is started again. One that
+    /// fails tries again after 1 s, with nothing of the failed try left.
+    ///
+    /// Hosts reach each other by `name`, in any case of letters; `localhost` is each host itself.
+    /// The n-th host has the addresses `10.0.0.n` and `fd00::n`, and the name leads to the first.
+    ///
+    /// # Panics
+    ///
+    /// When there is a host of this name, when nobody could ask for it (it is empty, a number, has a
+    /// colon, is `localhost`), or after [`finish`](Self::finish).
+    #[track_caller]
     pub fn host(
         &mut self,
         name: impl Into<String>,
         boot: impl FnMut(&mut Boot<'_>) -> Result<(), Error> + 'static,
     ) -> Host {
         let name = name.into();
+        assert!(!self.is_ending, "the simulation has finished");
+        let is_new = self.sites.iter().all(|site| !site.name.eq_ignore_ascii_case(&name));
+        assert!(is_new, "there is a host {name:?} already");
+        assert!(is_host_name(&name), "nobody could ask for a host {name:?}");
         let random = self.chance.stream(&format!("host/{name}"));
         let boot: Option<BootCall> = Some(Box::new(boot));
         self.sites.push(Site::new(name, boot, random));
@@ -154,15 +171,24 @@ impl Simulation {
         self.seed
     }
 
-    /// Returns a number below `bound` (0 for 0) that depends on the seed alone.
+    /// Returns a number below `bound` (0 for 0) that depends on the seed, and on how often it was
+    /// asked before, alone.
     pub fn random(&mut self, bound: u64) -> u64 {
         self.random.below(bound)
     }
 
     /// Lets the seed choose a size of the test, such as how many clients there are.
     ///
-    /// A failing run is repeated with smaller ones, to find the smallest that fails.
+    /// A failing run is repeated with smaller ones, to find the smallest that fails. A value from
+    /// outside (`SIM_PICKS`, [`Run::picks`]) is taken as it is, also beyond the range. Asked again
+    /// by the same name, it gives the same.
+    ///
+    /// # Panics
+    ///
+    /// When the range is empty.
+    #[track_caller]
     pub fn pick(&mut self, name: &str, range: RangeInclusive<u64>) -> u64 {
+        assert!(!range.is_empty(), "there is nothing to pick {name:?} from");
         let (least, most) = (*range.start(), *range.end());
         let mut stream = self.chance.stream(&format!("pick/{name}"));
         let drawn = least + stream.below(most.saturating_sub(least).saturating_add(1));
@@ -173,16 +199,19 @@ impl Simulation {
 
     /// Calls `act` when `time` has passed since the beginning, or as soon as the world runs if that
     /// was earlier.
+    ///
+    /// It runs once every loop has done what it had to do at that time, acts of the same time in
+    /// the order in which they were written down, and only while the world [runs](Self::run_for).
     pub fn at(&mut self, time: Duration, act: impl FnOnce(&mut Self) + 'static) {
         self.agenda.write(Instant::ORIGIN + time, Box::new(act));
     }
 
-    /// Calls `act` after `delay`.
+    /// Calls `act` after `delay`; otherwise as [`at`](Self::at).
     pub fn after(&mut self, delay: Duration, act: impl FnOnce(&mut Self) + 'static) {
         self.agenda.write(self.world.now() + delay, Box::new(act));
     }
 
-    /// Runs the world for `time`.
+    /// Runs the world for `time`, and everything that happens at its end too.
     ///
     /// # Panics
     ///
@@ -197,6 +226,8 @@ impl Simulation {
     }
 
     /// Runs the world until `done`, for at most `limit`; returns whether it came to that.
+    ///
+    /// `done` is asked after every turn of a loop, and must not run the world itself.
     ///
     /// # Panics
     ///
@@ -299,4 +330,9 @@ impl Simulation {
         self.check_leftovers(number);
         self.loop_ended(number);
     }
+}
+
+fn is_host_name(name: &str) -> bool {
+    let is_number = name.parse::<IpAddr>().is_ok();
+    !name.is_empty() && !name.contains(':') && !is_number && !name.eq_ignore_ascii_case("localhost")
 }

@@ -96,7 +96,6 @@ pub(crate) trait Sys: 'static {
     fn now(&self) -> Instant;
 
     /// Reads the wall clock, which can be set and so can jump either way.
-    #[cfg_attr(not(test), allow(dead_code, reason = "goes when the layer `sim` uses it"))]
     fn wall(&self) -> SystemTime;
 
     /// Returns the thing that ends this kernel's sleep.

@@ -1,3 +1,12 @@
-//! Programs of a user's kind, tested as a user would test them.
+//! Programs of a user's kind, tested as a user would test them; and each verb of the simulation.
 
+mod boots;
+mod faults;
+mod hosts;
+mod links;
+mod points;
+mod replay;
+mod runs;
+mod shrinking;
+mod support;
 mod week;

@@ -92,13 +92,6 @@ impl Link {
 }
 
 impl World {
-    /// Returns the properties of the way from one host to another.
-    pub(crate) fn link(&self, from: &str, to: &str) -> Link {
-        let mut state = self.state();
-        let way = (state.machine(from), state.machine(to));
-        state.link(way)
-    }
-
     /// Sets the properties of the way from one host to another; nothing changes for segments that
     /// are on it already.
     pub(crate) fn set_link(&self, from: &str, to: &str, link: Link) {

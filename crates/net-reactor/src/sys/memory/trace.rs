@@ -328,7 +328,21 @@ impl World {
         self.state().trace.lines.iter().cloned().collect()
     }
 
-    /// Adds an event of the layers above to the trace, such as a turn or a callback.
+    /// Adds an event of one loop to the trace, such as a turn or a callback; otherwise as
+    /// [`note_text`](Self::note_text). `kernel` is the loop's [`index`](super::Memory::index).
+    pub(crate) fn note_in(
+        &self,
+        kernel: usize,
+        kind: &str,
+        words: &[u64],
+        detail: impl FnOnce(&mut String),
+    ) {
+        let state = &mut *self.state();
+        let lane = state.kernels[kernel].held.lane;
+        state.trace.event(state.now, lane, kind, words, detail);
+    }
+
+    /// Adds an event of the layers above to the trace, such as a note of the test.
     pub(crate) fn note(&self, kind: &str, words: &[u64]) {
         self.note_text(kind, words, |line| {
             words.iter().for_each(|word| {
