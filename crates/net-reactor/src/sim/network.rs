@@ -31,6 +31,18 @@ impl Simulation {
         self.world.set_link(&self.name_of(from), &self.name_of(to), link);
     }
 
+    /// Lets a name lead to these hosts, in this order, as a name with several addresses does.
+    ///
+    /// Each host is found by its own name without that.
+    ///
+    /// # Panics
+    ///
+    /// When a host is of another simulation.
+    pub fn name(&mut self, name: &str, hosts: &[Host]) {
+        let addresses = hosts.iter().map(|host| self.machine(*host).ip()).collect();
+        self.world.name(name, addresses);
+    }
+
     /// Lets nothing through between two hosts, until [`mend`](Self::mend).
     ///
     /// Senders repeat what is lost, as TCP does: a short partition is a delay, and after about a

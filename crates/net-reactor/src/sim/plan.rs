@@ -90,7 +90,7 @@ impl Simulation {
         let habits = &mut self.schedule.habits;
         habits.shuffles = rates.get(Fault::TurnOrder) > 0;
         habits.stall_ppm = rates.get(Fault::LoopStall) / 10;
-        let panic_ppm = u64::from(rates.get(Fault::HandlerPanic) / 100);
+        let panic_ppm = u64::from(rates.get(Fault::HandlerPanic) / 20);
         let mut panics = self.chance.stream("plan/handler-panic");
         self.oracles.sabotage(move |_| panic_ppm > 0 && panics.below(1_000_000) < panic_ppm);
         if let Some(points) = &mut self.points {

@@ -11,8 +11,9 @@ use net_reactor::sim::{Faults, Simulation};
 use super::callers::Echo;
 use super::lot::{Counter, Lot};
 
-/// A server, a closed port, a name that nobody has, and an address that nobody has.
-const TARGETS: [&str; 4] = ["hub:7", "hub:1", "nowhere:7", "198.51.100.7:7"];
+/// A server, a closed port, a name that nobody has, an address that nobody has, and a name with two
+/// addresses of which only the second is a server's.
+const TARGETS: [&str; 5] = ["hub:7", "hub:1", "nowhere:7", "198.51.100.7:7", "either:7"];
 const DEADLINE_MAX: Duration = Duration::from_secs(20);
 
 struct Attempt {
@@ -51,7 +52,7 @@ fn attempt(reactor: &mut Reactor<'_>, lot: &Lot, waiting: &Counter, opened: &Cou
     let has_outcome = Rc::new(Cell::new(false));
     let (waiting, opened) = (waiting.clone(), opened.clone());
     let handler = Attempt { has_outcome: Rc::clone(&has_outcome), waiting, opened };
-    let target = TARGETS[usize::try_from(lot.below(4)).unwrap_or(0)];
+    let target = TARGETS[usize::try_from(lot.below(5)).unwrap_or(0)];
     let options = ConnectOptions::default().deadline(lot.time(DEADLINE_MAX));
     let Ok(id) = reactor.connect_with(target, options, handler) else { return };
     assert!(!has_outcome.get(), "an outcome came from within the call");
@@ -72,7 +73,7 @@ pub(super) fn run(sim: &mut Simulation) {
     let burst = sim.pick("burst", 2..=30);
     let (lot, waiting, opened, tries) =
         (Lot::new(sim), Counter::default(), Counter::default(), Counter::default());
-    sim.host("hub", |boot| boot.serve(Server::new(|_| Echo), "0.0.0.0:7").map(drop));
+    let hub = sim.host("hub", |boot| boot.serve(Server::new(|_| Echo), "0.0.0.0:7").map(drop));
     let (wait, open, draws) = (waiting.clone(), opened.clone(), lot.clone());
     tries.set(1);
     let going = tries.clone();
@@ -88,6 +89,8 @@ pub(super) fn run(sim: &mut Simulation) {
         });
         Ok(())
     });
+    let idle = sim.host("idle", |_boot| Ok(()));
+    sim.name("either", &[idle, hub]);
     sim.faults(Faults::swarm());
     sim.run_for(Duration::from_secs(60));
     sim.calm();
