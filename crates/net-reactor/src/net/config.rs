@@ -158,6 +158,9 @@ impl ConnConfig {
     }
 
     /// Sets the kernel's keep-alive probes.
+    ///
+    /// Without them, a peer that vanishes without a word, as by a power cut, is noticed only by
+    /// sending to it or by a timer of the handler.
     #[must_use]
     pub fn keep_alive(mut self, keep_alive: KeepAlive) -> Self {
         self.keep_alive = Some(keep_alive);
