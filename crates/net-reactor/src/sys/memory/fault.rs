@@ -10,7 +10,7 @@ pub(super) use table::FaultTable;
 
 /// Makes the enum with its names and classes from one list.
 macro_rules! faults {
-    ($($(#[$doc:meta])+ $variant:ident = $name:literal, $class:ident;)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $class:ident;)+) => {
         /// A kind of fault that a simulation can inject.
         ///
         /// Most kinds are injected by chance into the calls of the simulated kernel, each at its
@@ -25,7 +25,7 @@ macro_rules! faults {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Fault {
-            $($(#[$doc])+ $variant,)+
+            $($(#[doc = $doc])+ $variant,)+
         }
 
         #[allow(unreachable_pub, reason = "as for the enum")]
@@ -38,6 +38,14 @@ macro_rules! faults {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
+                }
+            }
+
+            /// Returns what the kind does, as its documentation says it.
+            #[cfg(test)]
+            const fn about(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+),)+
                 }
             }
 
@@ -302,6 +310,28 @@ mod tests {
         assert_eq!(names.len(), Fault::COUNT);
         let unknown = "no-such-thing".parse::<Fault>().unwrap_err();
         assert_eq!(unknown.to_string(), "there is no kind of fault \"no-such-thing\"");
+    }
+
+    #[test]
+    fn the_guide_has_a_row_for_every_kind() {
+        let rows: Vec<String> = Fault::ALL
+            .iter()
+            .map(|fault| {
+                let class = match fault.class() {
+                    Class::Harmless => "harmless",
+                    Class::Failing => "failing",
+                    Class::Staged => "staged",
+                };
+                format!("| `{fault}` | {class} | {} |", fault.about().trim())
+            })
+            .collect();
+        let guide = include_str!("../../../../../docs/simulation.md");
+        let named = |line: &&str| {
+            let name = line.strip_prefix("| `").and_then(|line| line.split_once('`'));
+            name.is_some_and(|(_, rest)| rest.matches('|').count() == 3)
+        };
+        let found: Vec<&str> = guide.lines().filter(named).collect();
+        assert_eq!(found, rows, "docs/simulation.md is to have these rows:\n{}", rows.join("\n"));
     }
 
     #[test]
