@@ -314,6 +314,28 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_has_a_row_for_every_kind() {
+        let rows: Vec<String> = Fault::ALL
+            .iter()
+            .map(|fault| {
+                let class = match fault.class() {
+                    Class::Harmless => "harmless",
+                    Class::Failing => "failing",
+                    Class::Staged => "staged",
+                };
+                format!("| `{fault}` | {class} | {} |", fault.about().trim())
+            })
+            .collect();
+        let guide = include_str!("../../../../../docs/simulation.md");
+        let named = |line: &&str| {
+            let name = line.strip_prefix("| `").and_then(|line| line.split_once('`'));
+            name.is_some_and(|(_, rest)| rest.matches('|').count() == 3)
+        };
+        let found: Vec<&str> = guide.lines().filter(named).collect();
+        assert_eq!(found, rows, "docs/simulation.md is to have these rows:\n{}", rows.join("\n"));
+    }
+
+    #[test]
     fn the_list_is_long() {
         let staged = Fault::ALL.iter().filter(|fault| fault.is_staged()).count();
         assert!(Fault::COUNT >= 50 && staged == 20, "{} and {staged}", Fault::COUNT);
