@@ -42,6 +42,13 @@ impl Protocol for Attempt {
         Err(Failure::msg("nobody sends here"))
     }
 
+    fn on_close(&mut self, _conn: &mut Conn<'_>, _reason: CloseReason) {
+        // A panic came before `on_open` could say that it was opened.
+        if !self.has_outcome.get() {
+            self.outcome();
+        }
+    }
+
     fn on_connect_failed(&mut self, _reactor: &mut Reactor<'_>, _error: ConnectError) {
         self.outcome();
     }
