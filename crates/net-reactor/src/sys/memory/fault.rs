@@ -41,11 +41,11 @@ macro_rules! faults {
                 }
             }
 
-            /// Returns what the kind does, as its documentation says it.
-            #[cfg(test)]
-            const fn about(self) -> &'static str {
+            /// Returns what happens, and where it does in the real world, in a line of text.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
                 match self {
-                    $(Self::$variant => concat!($($doc),+),)+
+                    $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
                 }
             }
 
@@ -305,6 +305,7 @@ mod tests {
             assert_eq!(fault.name().parse(), Ok(*fault));
             let kebab = |c: char| c.is_ascii_lowercase() || c == '-';
             assert!(fault.name().chars().all(kebab), "{fault}");
+            assert!(fault.about().ends_with('.'), "{fault}: {}", fault.about());
         }
         let names: BTreeSet<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
         assert_eq!(names.len(), Fault::COUNT);
@@ -322,7 +323,7 @@ mod tests {
                     Class::Failing => "failing",
                     Class::Staged => "staged",
                 };
-                format!("| `{fault}` | {class} | {} |", fault.about().trim())
+                format!("| `{fault}` | {class} | {} |", fault.about())
             })
             .collect();
         let guide = include_str!("../../../../../docs/simulation.md");
