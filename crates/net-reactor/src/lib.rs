@@ -22,7 +22,7 @@ mod sys;
 /// # assert_eq!(batch, 512);
 /// ```
 ///
-/// Without the feature `sim` it is the constant `false`. In a [`Simulation`](sim::Simulation)
+/// Without the feature `sim` it is the constant `false`. In a `sim::Simulation`
 /// whose faults include `user-point` a quarter of all points is armed by each seed, and an armed
 /// one says true a quarter of the time. The name tells points apart.
 ///

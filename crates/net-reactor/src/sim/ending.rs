@@ -53,6 +53,7 @@ impl Simulation {
     pub(super) fn outcome(&self, failure: Option<String>) -> Outcome {
         Outcome {
             failure,
+            oracle: self.broken,
             time: self.now(),
             turns: self.schedule.turns,
             callbacks: self.oracles.counters().calls(),

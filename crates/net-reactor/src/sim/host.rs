@@ -15,6 +15,9 @@ use crate::sys::memory::{Fault, World};
 
 /// A host of a simulation. It is `Copy`, and names its host in calls of the
 /// [`Simulation`](super::Simulation) that made it.
+///
+/// Another simulation knows nothing of it: there it names the host of the same number, and calls with
+/// a number that is too high panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Host(pub(super) usize);
 

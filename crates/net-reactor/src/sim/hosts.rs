@@ -141,10 +141,10 @@ impl Simulation {
         self.sites[host.0].is_wanted && !self.is_up(host)
     }
 
+    #[track_caller]
     pub(super) fn site(&mut self, host: Host) -> &mut Site {
-        // Says which mistake it is when the number is too high.
-        let _ = self.name_of(host);
-        &mut self.sites[host.0]
+        let place = self.place_of(host);
+        &mut self.sites[place]
     }
 
     /// Drops the loops of a host; no handler is told.
@@ -177,7 +177,8 @@ impl Simulation {
     }
 
     fn of_host(&self, host: Host) -> impl Iterator<Item = &Running> {
-        self.processes.iter().filter(move |each| each.host == host.0)
+        let place = self.place_of(host);
+        self.processes.iter().filter(move |each| each.host == place)
     }
 
     /// Whether any loop of a host exists. One that is frozen counts.

@@ -41,14 +41,14 @@ impl Simulation {
     /// Lets the programs of a host stand still while the world goes on, until
     /// [`thaw`](Self::thaw).
     pub fn freeze(&mut self, host: Host) {
-        let _ = self.name_of(host);
+        let place = self.place_of(host);
         self.world.count(Fault::HostFreeze);
-        self.schedule.freeze(host.0, true);
+        self.schedule.freeze(place, true);
     }
 
     /// Lets a frozen host go on.
     pub fn thaw(&mut self, host: Host) {
-        self.schedule.freeze(host.0, false);
+        self.schedule.freeze(self.place_of(host), false);
     }
 
     /// Lets both clocks of a host run at another rate, in millionths of the true one: 1,000,000 is

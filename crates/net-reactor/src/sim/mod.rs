@@ -50,7 +50,7 @@
 //! # Seeds and replay
 //!
 //! [`seeds()`] runs a test under many seeds. When one fails it takes out what is not needed for that
-//! (kinds of fault, and sizes that the test [picks](Simulation::pick)), and prints the end of the
+//! (kinds of fault, and sizes that the test [picks](Simulation::pick)) and prints the end of the
 //! trace, the failure, and a line such as `SIM_SEED=7 SIM_FAULTS=clog SIM_PICKS=clients=2` that
 //! repeats it. [`Run`] is the same by hand. A [hash](Simulation::trace_hash) covers every system
 //! call, segment, turn and callback; a failure that does not repeat to the bit is reported as that.
@@ -112,7 +112,7 @@ mod tests;
 
 pub use self::faults::Faults;
 pub use self::host::{Boot, Host, Served};
-pub use self::oracle::{OracleKind, Violation};
+pub use self::oracle::OracleKind;
 #[doc(hidden)]
 pub use self::point::reach;
 pub use self::run::{Outcome, Pick, Run};

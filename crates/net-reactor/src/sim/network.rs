@@ -126,9 +126,14 @@ impl Simulation {
 
     #[track_caller]
     pub(super) fn name_of(&self, host: Host) -> String {
-        let site = self.sites.get(host.0);
-        assert!(site.is_some(), "{host:?} belongs to another simulation");
-        site.map(|site| site.name.clone()).unwrap_or_default()
+        self.sites[self.place_of(host)].name.clone()
+    }
+
+    /// Returns the place of a host among all, once it is sure that there is one.
+    #[track_caller]
+    pub(super) fn place_of(&self, host: Host) -> usize {
+        assert!(host.0 < self.sites.len(), "{host:?} belongs to another simulation");
+        host.0
     }
 }
 

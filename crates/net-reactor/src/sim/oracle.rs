@@ -76,12 +76,11 @@ impl fmt::Display for OracleKind {
 
 /// A promise that was broken in a simulated run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Violation {
+pub(crate) struct Violation {
     /// Which kind of promise.
-    pub oracle: OracleKind,
+    pub(crate) oracle: OracleKind,
     /// What happened, and where.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl Violation {

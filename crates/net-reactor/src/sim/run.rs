@@ -7,7 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 use std::time::Duration;
 
-use super::Simulation;
+use super::{OracleKind, Simulation};
 use crate::sys::memory::Fault;
 
 /// What a run depends on: the seed, and what was taken out of it.
@@ -45,6 +45,8 @@ pub struct Run {
 pub struct Outcome {
     /// Why it failed, if it did.
     pub failure: Option<String>,
+    /// Which promise was broken, if one was. Without it a failure is a panic of the test itself.
+    pub oracle: Option<OracleKind>,
     /// How much time passed in the world.
     pub time: Duration,
     /// Turns of all loops.

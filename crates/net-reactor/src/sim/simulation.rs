@@ -68,6 +68,8 @@ pub struct Simulation {
     pub(super) processes: Vec<Running>,
     random: Rng,
     pub(super) violation: Option<Violation>,
+    /// Which promise the run was ended for.
+    pub(super) broken: Option<OracleKind>,
     pub(super) is_ending: bool,
     pub(super) plan: Plan,
     pub(super) points: Option<Points>,
@@ -118,6 +120,7 @@ impl Simulation {
             processes: Vec::new(),
             random: chance.stream("test"),
             violation: None,
+            broken: None,
             is_ending: false,
             plan: Plan::default(),
             points: Some(Points::new(chance)),
@@ -286,6 +289,7 @@ impl Simulation {
     pub(super) fn complain(&mut self) {
         let violation = self.violation.take().or_else(|| self.oracles.violation());
         if let Some(violation) = violation {
+            self.broken = Some(violation.oracle);
             let (at, seed) = (self.now(), self.seed);
             panic!("{violation} (after {at:?} of simulated time, seed {seed})");
         }

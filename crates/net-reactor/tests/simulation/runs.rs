@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use net_reactor::prelude::*;
-use net_reactor::sim::{Host, Run, Simulation};
+use net_reactor::sim::{Host, OracleKind, Run, Simulation};
 
 use super::support::{Caller, Log, calls, echo, ms, secs};
 
@@ -70,7 +70,12 @@ fn what_does_not_come_true_in_time_fails_the_run() {
     let text = failure(|sim| sim.check(1 + 1 == 3, "sums are right"));
     assert!(text.starts_with("check: sums are right"), "{text}");
     assert!(text.contains("seed 1"), "{text}");
-    assert_eq!(Run::new(1).perform(|sim| sim.check(true, "all is well")).failure, None);
+    let well = Run::new(1).perform(|sim| sim.check(true, "all is well"));
+    assert_eq!((well.failure, well.oracle), (None, None));
+    let broken = Run::new(1).perform(|sim| sim.check(false, "all is well"));
+    assert_eq!(broken.oracle, Some(OracleKind::Check));
+    let panicked = Run::new(1).perform(|_| panic!("of its own"));
+    assert_eq!((panicked.failure.as_deref(), panicked.oracle), (Some("of its own"), None));
 }
 
 #[test]

@@ -323,7 +323,7 @@ mod tests {
                     Class::Failing => "failing",
                     Class::Staged => "staged",
                 };
-                format!("| `{fault}` | {class} | {} |", fault.about().trim())
+                format!("| `{fault}` | {class} | {} |", fault.about())
             })
             .collect();
         let guide = include_str!("../../../../../docs/simulation.md");
