@@ -10,6 +10,7 @@ use super::redial::Dialer;
 use super::stream::Frame;
 
 const OVERDUE: Tag = Tag(1);
+const CALL: Tag = Tag(2);
 /// How long a client bears to hear nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -21,15 +22,19 @@ struct Fickle {
 
 impl Fickle {
     fn go_on(&mut self) -> Flow {
-        assert!(!self.has_given_up, "a handler that gave up was called again");
+        self.expect_to_be_open();
         self.has_given_up = self.lot.below(4) == 0;
         if self.has_given_up { Err(Failure::msg("no more of this")) } else { Ok(()) }
+    }
+
+    fn expect_to_be_open(&self) {
+        assert!(!self.has_given_up, "a handler that gave up was called again");
     }
 }
 
 impl Protocol for Fickle {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
-        conn.set_timer(OVERDUE, PATIENCE);
+        conn.set_timer(OVERDUE, 2 * PATIENCE);
         self.go_on()?;
         Ok(conn.write(Frame { sender: 0, number: 0, body_bytes: 0 }.encode())?)
     }
@@ -37,13 +42,14 @@ impl Protocol for Fickle {
     fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
         while let Some(frame) = Frame::take(input) {
             self.go_on()?;
-            conn.set_timer(OVERDUE, PATIENCE);
+            conn.set_timer(OVERDUE, 2 * PATIENCE);
             conn.write(frame.encode())?;
         }
         Ok(())
     }
 
     fn on_timer(&mut self, conn: &mut Conn<'_>, _tag: Tag) -> Flow {
+        self.expect_to_be_open();
         conn.abort();
         Ok(())
     }
@@ -54,6 +60,7 @@ struct Guest {
     lot: Lot,
     is_calm: Counter,
     was_served: bool,
+    calls: u64,
     served: Counter,
     turned_away: Counter,
 }
@@ -65,17 +72,21 @@ impl Protocol for Guest {
     }
 
     fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
-        while let Some(frame) = Frame::take(input) {
+        while Frame::take(input).is_some() {
             self.was_served = true;
             self.served.add(1);
             conn.set_timer(OVERDUE, PATIENCE);
-            let body_bytes = u32::try_from(self.lot.size(2_000)).unwrap_or(1);
-            conn.write(Frame { number: frame.number + 1, body_bytes, ..frame }.encode())?;
+            conn.set_timer(CALL, self.lot.time(Duration::from_secs(2)));
         }
         Ok(())
     }
 
-    fn on_timer(&mut self, conn: &mut Conn<'_>, _tag: Tag) -> Flow {
+    fn on_timer(&mut self, conn: &mut Conn<'_>, tag: Tag) -> Flow {
+        if tag == CALL {
+            self.calls += 1;
+            let body_bytes = u32::try_from(self.lot.size(2_000)).unwrap_or(1);
+            return Ok(conn.write(Frame { sender: 0, number: self.calls, body_bytes }.encode())?);
+        }
         let patience_ended = self.is_calm.get() > 0;
         assert!(!patience_ended, "a peer was neither served nor turned away");
         conn.abort();
@@ -108,6 +119,7 @@ pub(super) fn run(sim: &mut Simulation) {
                 lot: draws.clone(),
                 is_calm: is_calm.clone(),
                 was_served: false,
+                calls: 0,
                 served: counts[0].clone(),
                 turned_away: counts[1].clone(),
             };
