@@ -183,8 +183,9 @@ impl Simulation {
     /// Returns how many sockets a loop keeps for itself. Loops that serve together hand sockets to
     /// each other, and one that is on its way belongs to neither: theirs are not counted.
     pub(super) fn own_sockets(&self, number: usize) -> usize {
-        let process = self.processes.iter().find(|process| process.loops.contains(&number));
-        let kernel = process.filter(|process| process.is_alone).and(self.schedule.kernel(number));
+        let alone = |process: &Running| process.is_alone && process.loops.contains(&number);
+        let is_alone = self.processes.iter().any(alone);
+        let kernel = self.schedule.kernel(number).filter(|_| is_alone);
         kernel.map_or(0, |kernel| self.world.open_sockets(kernel))
     }
 

@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -121,10 +121,7 @@ fn first_line(child: &mut Child) -> Option<String> {
             let _ = tell.send(line);
         }
     });
-    match told.recv_timeout(PATIENCE) {
-        Ok(line) => Some(line),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-    }
+    told.recv_timeout(PATIENCE).ok()
 }
 
 fn table(catches: &[(usize, Bug, std::io::Result<Catch>)]) -> String {
