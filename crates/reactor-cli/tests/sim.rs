@@ -115,3 +115,16 @@ fn the_summary_can_be_an_object() {
     assert_eq!(value["failures"][0]["scenario"], "broken");
     assert!(value["trace_hash"].as_str().is_some_and(|hash| hash.len() == 16), "{value}");
 }
+
+#[cfg(feature = "power")]
+#[test]
+fn planted_bugs_are_found() {
+    for (bug, by) in [
+        ("failed-address-leaks", "sockets open"),
+        ("declined-peer-leaks", "neither served nor turned away"),
+        ("posts-lost-at-stop", "ran before the stop"),
+    ] {
+        let found = text(&run(&["sim", "--planted", bug, "--seeds", "3"]));
+        assert!(found.contains(by), "{bug}: {found}");
+    }
+}

@@ -113,6 +113,12 @@ impl Simulation {
             let message = format!("loop {number} has stopped and still has {leftovers:?}");
             self.fail(OracleKind::Resources, message);
         }
+        // Dropping the loop closes what it has forgotten, so this is the time to look.
+        let sockets = self.own_sockets(number);
+        if sockets > 0 {
+            let message = format!("loop {number} has stopped and still has {sockets} sockets open");
+            self.fail(OracleKind::Resources, message);
+        }
         if spins > 0 {
             self.fail(
                 OracleKind::Spin,

@@ -56,6 +56,8 @@ pub(super) struct Running {
     /// Numbers of the loops that have not ended.
     pub(super) loops: Vec<usize>,
     pub(super) server: ServerHandle,
+    /// It was made with one loop, which hands its sockets to nobody.
+    is_alone: bool,
     outcome: Option<Verdict>,
 }
 
@@ -114,6 +116,7 @@ impl Simulation {
 
     fn adopt(&mut self, host: Host, process: Process, kernels: &[(LoopId, usize)]) {
         let server = ServerHandle::new(process.loops.iter().map(EventLoop::handle));
+        let is_alone = process.loops.len() == 1;
         let mut loops = Vec::new();
         for event_loop in process.loops {
             let id = event_loop.id();
@@ -124,7 +127,8 @@ impl Simulation {
             self.schedule.add(number, host.0, *kernel, event_loop);
             loops.push(number);
         }
-        self.processes.push(Running { host: host.0, loops, server, outcome: process.outcome });
+        let outcome = process.outcome;
+        self.processes.push(Running { host: host.0, loops, server, is_alone, outcome });
     }
 
     /// Stops everything on a host gracefully, as its operator would. It stays stopped, through
@@ -174,6 +178,15 @@ impl Simulation {
                 self.sites[host].is_wanted = false;
             }
         }
+    }
+
+    /// Returns how many sockets a loop keeps for itself. Loops that serve together hand sockets to
+    /// each other, and one that is on its way belongs to neither: theirs are not counted.
+    pub(super) fn own_sockets(&self, number: usize) -> usize {
+        let alone = |process: &Running| process.is_alone && process.loops.contains(&number);
+        let is_alone = self.processes.iter().any(alone);
+        let kernel = self.schedule.kernel(number).filter(|_| is_alone);
+        kernel.map_or(0, |kernel| self.world.open_sockets(kernel))
     }
 
     fn of_host(&self, host: Host) -> impl Iterator<Item = &Running> {

@@ -145,6 +145,11 @@ impl Schedule {
         self.runners.get_mut(&number).map(|runner| &mut runner.event_loop)
     }
 
+    /// Returns the number of a loop's kernel in the world.
+    pub(super) fn kernel(&self, number: usize) -> Option<usize> {
+        self.runners.get(&number).map(|runner| runner.kernel)
+    }
+
     pub(super) fn stats(&self, number: usize) -> Option<LoopStats> {
         self.runners.get(&number).map(|runner| runner.event_loop.stats())
     }

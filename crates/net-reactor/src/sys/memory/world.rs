@@ -113,6 +113,14 @@ impl World {
         self.state().sockets.len()
     }
 
+    /// Returns how many sockets a loop has open: connected, connecting and listening ones. Those
+    /// that it has accepted for another loop count until that one registers them.
+    #[cfg(feature = "sim")]
+    pub(crate) fn open_sockets(&self, kernel: usize) -> usize {
+        let state = self.state();
+        state.held_by(kernel).len() + state.listeners_of(kernel).count()
+    }
+
     /// Sets how long a host remembers a connection that it closed first; 60 s by default.
     pub(crate) fn time_wait(&self, time: Duration) {
         self.state().settings.time_wait = time;

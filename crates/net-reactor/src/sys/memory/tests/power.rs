@@ -187,3 +187,24 @@ fn a_connection_that_two_lives_of_a_host_have_answered_is_with_the_first() {
     assert_eq!(receive(&mut a, &mut client).unwrap(), b"1");
     assert!(reports(&mut b).iter().any(|report| report.failed), "the second is reset");
 }
+
+#[cfg(feature = "sim")]
+#[test]
+fn the_open_sockets_of_a_loop_are_counted_until_it_closes_them() {
+    let world = World::new(1);
+    let (mut a, mut b) = (world.host("a"), world.host("b"));
+    let (listener, address) = listen(&mut b, 5_000, &ListenOptions::default());
+    let stream = a.connect(token(1), address, None).unwrap();
+    world.advance(ms(10));
+    let open =
+        |a: &Memory, b: &Memory| (world.open_sockets(a.index()), world.open_sockets(b.index()));
+    assert_eq!(open(&a, &b), (1, 1));
+    let (accepted, _) = b.accept(&listener).unwrap();
+    assert_eq!(open(&a, &b), (1, 2));
+    // One that is closed is not open, although what it sent is still on its way.
+    a.close(stream, CloseHow::Fin);
+    assert_eq!(open(&a, &b), (0, 2));
+    b.close(accepted, CloseHow::Fin);
+    b.close_listener(listener);
+    assert_eq!(open(&a, &b), (0, 0));
+}

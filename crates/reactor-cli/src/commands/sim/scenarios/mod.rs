@@ -15,6 +15,7 @@
 //! from a [`Lot`](lot::Lot).
 
 mod abort_storm;
+mod addresses;
 mod balance;
 mod big_transfer;
 mod broadcast;
@@ -23,11 +24,16 @@ mod callers;
 mod clocks;
 mod connect_storm;
 mod crash;
+mod delimiters;
 mod descriptors;
 mod drain;
+mod early;
 mod echo;
+mod farewell;
 mod half_close;
+mod handover;
 mod heartbeat;
+mod itself;
 mod jobs;
 mod loops;
 mod lot;
@@ -36,10 +42,16 @@ mod ping_pong;
 mod posts;
 mod reconnect;
 mod redial;
+mod refusals;
 mod relay;
 mod slow_consumers;
+mod stops;
 mod stream;
+mod tags;
 mod timers;
+mod upload;
+mod whispers;
+mod writes;
 
 use net_reactor::sim::Simulation;
 
@@ -80,6 +92,18 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("panics", "a handler's panic costs its own connection alone", panics::run),
     scenario("jobs", "blocking work: each result once, refusals and panics told", jobs::run),
     scenario("crash", "clients of a server that loses its power learn of it and come back", crash::run),
+    scenario("addresses", "a name with several addresses is reached if one of them serves", addresses::run),
+    scenario("itself", "a client is not connected to itself while its server on the same host is away", itself::run),
+    scenario("early", "what is sent before a connection is open arrives once it is", early::run),
+    scenario("refusals", "declined peers and handlers that give up are closed, and soon", refusals::run),
+    scenario("whispers", "messages among the connections of a loop never run within another callback", whispers::run),
+    scenario("tags", "timers of connections: none early, none after it was cancelled by one due with it", tags::run),
+    scenario("delimiters", "records are found by their delimiters however those are cut", delimiters::run),
+    scenario("stops", "a stop comes after what was posted before, and in time with stubborn connections", stops::run),
+    scenario("handover", "a peer is served although the loop that should take it refuses", handover::run),
+    scenario("farewell", "a close ends in time though the peer neither reads nor closes", farewell::run),
+    scenario("upload", "an answer that comes before the end of the question arrives whole", upload::run),
+    scenario("writes", "small, large and shared writes are one stream", writes::run),
 ];
 
 /// It fails under every seed. Tests of this command use it; it is in no list.
