@@ -23,23 +23,31 @@ mod callers;
 mod clocks;
 mod connect_storm;
 mod crash;
+mod crowd;
 mod descriptors;
+mod distant;
 mod drain;
 mod echo;
+mod flood;
+mod gone;
 mod half_close;
 mod heartbeat;
+mod hold_back;
 mod jobs;
+mod limits;
 mod loops;
 mod lot;
 mod panics;
 mod ping_pong;
 mod posts;
+mod prompt;
 mod reconnect;
 mod redial;
 mod relay;
 mod slow_consumers;
 mod stream;
 mod timers;
+mod workers;
 
 use net_reactor::sim::Simulation;
 
@@ -80,6 +88,14 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("panics", "a handler's panic costs its own connection alone", panics::run),
     scenario("jobs", "blocking work: each result once, refusals and panics told", jobs::run),
     scenario("crash", "clients of a server that loses its power learn of it and come back", crash::run),
+    scenario("workers", "one request at a time: pauses keep data, order and the end where they are", workers::run),
+    scenario("gone", "who vanishes with a reset is noticed, also while nobody reads", gone::run),
+    scenario("flood", "floods get their share of a turn, and arrive, through buffers of all sizes", flood::run),
+    scenario("crowd", "many peers at once get their share of a turn, and are all let in", crowd::run),
+    scenario("limits", "unread input, large writes and posts stay within their limits", limits::run),
+    scenario("prompt", "what is due at once is done at once, also on a loop about to sleep", prompt::run),
+    scenario("distant", "where nothing fails no attempt fails, however long it takes", distant::run),
+    scenario("hold-back", "who reads late is held back, and gets everything in the end", hold_back::run),
 ];
 
 /// It fails under every seed. Tests of this command use it; it is in no list.
