@@ -29,7 +29,10 @@ impl Protocol for Visitor {
 
     fn on_close(&mut self, conn: &mut Conn<'_>, reason: CloseReason) {
         let stops = conn.reactor().is_stopping();
-        assert!(stops || reason.is_clean(), "a connection ended with {reason:?} where nothing fails");
+        assert!(
+            stops || reason.is_clean(),
+            "a connection ended with {reason:?} where nothing fails"
+        );
     }
 
     fn on_connect_failed(&mut self, reactor: &mut Reactor<'_>, error: ConnectError) {

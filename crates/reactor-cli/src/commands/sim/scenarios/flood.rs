@@ -1,4 +1,4 @@
-//! Floods and calls at one loop, which stands still now and then, through buffers of all sizes.
+//! Floods and small requests at one loop, which stands still now and then, through buffers of all sizes.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use net_reactor::prelude::*;
 use net_reactor::sim::{Fault, Faults, Host, Simulation};
-use net_reactor::{ConnConfig, ListenOptions};
 
-use super::callers::{Echo, hosts_of_callers};
 use super::lot::{Counter, Lot, all_go_on, counters};
 use super::redial::Dialer;
 use super::stream::Stream;
@@ -18,14 +16,27 @@ const BYTES_PER_TURN: usize = 256 * 1024;
 const DONE: &[u8] = b".";
 const OVERDUE: Tag = Tag(1);
 
+/// A source says how much will come in so many bytes.
+const HEAD_BYTES: usize = 8;
+
 /// Reads a flood to its end, unless it has enough of it before.
 struct Basin {
-    bytes: u64,
+    /// How much will come, once that is known.
+    bytes: Option<u64>,
     /// How much it bears.
     enough: u64,
     got: Stream,
+    /// Bytes that came before and were left.
+    left: usize,
     /// Bytes that came in this turn.
     in_turn: Rc<Cell<usize>>,
+}
+
+impl Basin {
+    fn new(lot: &Lot, bytes: u64) -> Self {
+        let enough = if lot.below(3) == 0 { lot.size(bytes) } else { u64::MAX };
+        Self { bytes: None, enough, got: Stream::new(7), left: 0, in_turn: Rc::default() }
+    }
 }
 
 impl Protocol for Basin {
@@ -35,18 +46,26 @@ impl Protocol for Basin {
     }
 
     fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
-        let bytes = input.take_all();
-        self.got.check(bytes);
-        let in_turn = self.in_turn.get() + bytes.len();
+        let in_turn = self.in_turn.get() + input.len() - self.left;
         assert!(in_turn <= BYTES_PER_TURN, "{in_turn} bytes of one connection in one turn");
         if self.in_turn.replace(in_turn) == 0 {
             // Calls of the turn itself run after what the network brought.
             let counter = Rc::clone(&self.in_turn);
             conn.reactor().defer(move |_reactor| counter.set(0));
         }
+        if self.bytes.is_none() {
+            let head = input.bytes().first_chunk::<HEAD_BYTES>();
+            self.bytes = head.map(|head| u64::from_le_bytes(*head));
+            input.consume(if self.bytes.is_some() { HEAD_BYTES } else { 0 });
+        }
+        self.left = input.len();
+        if self.bytes.is_some() {
+            self.got.check(input.take_all());
+            self.left = 0;
+        }
         if self.got.place() >= self.enough {
             conn.abort();
-        } else if self.got.place() == self.bytes {
+        } else if self.bytes == Some(self.got.place()) {
             conn.write(DONE)?;
         }
         Ok(())
@@ -69,7 +88,8 @@ struct Source {
 impl Protocol for Source {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
         self.began_in_calm = self.calm.get() > 0;
-        conn.set_timer(OVERDUE, Duration::from_secs(15));
+        conn.set_timer(OVERDUE, Duration::from_secs(5));
+        conn.write(self.bytes.to_le_bytes())?;
         Ok(conn.write(Stream::new(7).make(self.bytes))?)
     }
 
@@ -105,53 +125,40 @@ pub(super) fn run(sim: &mut Simulation) {
     sim.buffers(1 << buffer);
     // Few turns fill even the smallest buffer often enough.
     let bytes = sim.pick("bytes", 1..=1_500_000).min(64 << buffer);
-    let done = counters(sim.pick("sources", 1..=4));
-    let callers = sim.pick("callers", 1..=3);
+    let sources = sim.pick("sources", 1..=4);
+    let done = counters(sources + sim.pick("small_ones", 1..=4));
     let (lot, calm) = (Lot::new(sim), Counter::default());
     let draws = lot.clone();
     let hub = sim.host("hub", move |boot| {
-        let (options, config) = (ListenOptions::default(), ConnConfig::default());
         let lot = draws.clone();
-        let mut reactor = boot.reactor();
-        let any = |port| std::net::SocketAddr::from(([0, 0, 0, 0], port));
-        reactor.listen(any(9000), &options, config.clone(), |_: &Peer| Echo)?;
-        reactor.listen(any(9001), &options, config, move |_: &Peer| Basin {
-            bytes,
-            enough: if lot.below(3) == 0 { 1 + lot.below(bytes) } else { u64::MAX },
-            got: Stream::new(7),
-            in_turn: Rc::default(),
-        })?;
-        Ok(())
+        let make = move |_: &Peer| Basin::new(&lot, bytes);
+        boot.serve(Server::new(make), "0.0.0.0:9000").map(drop)
     });
-    for (number, done) in done.iter().cloned().enumerate() {
+    for (number, done) in (0..).zip(done.iter().cloned()) {
         let (lot, calm) = (lot.clone(), calm.clone());
         sim.host(format!("source-{number}"), move |boot| {
-            let (done, calm) = (done.clone(), calm.clone());
+            let (done, calm, draws) = (done.clone(), calm.clone(), lot.clone());
+            let is_flood = number < sources;
             let make = move || Source {
-                bytes,
+                bytes: if is_flood { bytes } else { draws.size(2_000) },
                 calm: calm.clone(),
                 began_in_calm: false,
                 done: done.clone(),
             };
-            let mut dialer = Dialer::new("hub:9001", &lot, make);
-            dialer.pause_min = Duration::from_secs(1);
+            let mut dialer = Dialer::new("hub:9000", &lot, make);
+            if is_flood {
+                dialer.pause_min = Duration::from_secs(1);
+            }
             dialer.keep(&mut boot.reactor());
             Ok(())
         });
     }
-    let (_, answers) = hosts_of_callers(sim, callers, "hub:9000", |mut calls| {
-        calls.body_bytes_max = 2_000;
-        calls.calls_per_connection = 1;
-        calls.pause = Duration::from_millis(100);
-        calls
-    });
     // Buffers are this scenario's own, and so are hosts that stand still.
     sim.faults(Faults::swarm().without_all([Fault::SmallBuffers, Fault::HostFreeze]));
     hold_up(sim, hub, &lot);
     sim.run_for(Duration::from_secs(10));
     sim.calm();
     calm.add(1);
-    let everybody = [done, answers].concat();
-    all_go_on(sim, &everybody, Duration::from_secs(300), "floods and calls are served");
     sim.run_for(Duration::from_secs(20));
+    all_go_on(sim, &done, Duration::from_secs(300), "floods and small requests are served");
 }

@@ -23,6 +23,16 @@ struct Worker {
     shown: usize,
 }
 
+impl Worker {
+    fn finish(&mut self, conn: &mut Conn<'_>) -> Flow {
+        if let Some(frame) = self.work.take() {
+            conn.write(frame.encode())?;
+            conn.resume();
+        }
+        Ok(())
+    }
+}
+
 impl Protocol for Worker {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
         conn.set_timer(IDLE, Duration::from_secs(60));
@@ -51,14 +61,19 @@ impl Protocol for Worker {
     }
 
     fn on_timer(&mut self, conn: &mut Conn<'_>, tag: Tag) -> Flow {
-        match self.work.take() {
-            Some(frame) if tag == WORK => {
-                conn.write(frame.encode())?;
-                conn.resume();
-            }
-            _ => conn.abort(),
+        if tag != WORK {
+            conn.abort();
+            return Ok(());
         }
-        Ok(())
+        // Work ends in a timer, or elsewhere: then a message says so.
+        if self.lot.below(2) == 0 && conn.handle().message(()).is_ok() {
+            return Ok(());
+        }
+        self.finish(conn)
+    }
+
+    fn on_message(&mut self, conn: &mut Conn<'_>, _message: Message) -> Flow {
+        self.finish(conn)
     }
 }
 
