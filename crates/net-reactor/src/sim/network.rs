@@ -31,6 +31,15 @@ impl Simulation {
         self.world.set_link(&self.name_of(from), &self.name_of(to), link);
     }
 
+    /// Sets how many bytes the kernel buffers at each end of each direction, for connections that
+    /// are made from now on; 32 KiB by default.
+    ///
+    /// A sender gets twice that ahead of its reader. Connections whose configuration sets a buffer
+    /// of its own keep that, and zero counts as one byte.
+    pub fn buffers(&mut self, bytes: usize) {
+        self.world.capacity(bytes);
+    }
+
     /// Lets a name lead to these hosts, in this order, as a name with several addresses does.
     ///
     /// Each host is found by its own name without that.

@@ -24,22 +24,29 @@ mod callers;
 mod clocks;
 mod connect_storm;
 mod crash;
+mod crowd;
 mod delimiters;
 mod descriptors;
+mod distant;
 mod drain;
 mod early;
 mod echo;
 mod farewell;
+mod flood;
+mod gone;
 mod half_close;
 mod handover;
 mod heartbeat;
+mod hold_back;
 mod itself;
 mod jobs;
+mod limits;
 mod loops;
 mod lot;
 mod panics;
 mod ping_pong;
 mod posts;
+mod prompt;
 mod reconnect;
 mod redial;
 mod refusals;
@@ -51,6 +58,7 @@ mod tags;
 mod timers;
 mod upload;
 mod whispers;
+mod workers;
 mod writes;
 
 use net_reactor::sim::Simulation;
@@ -104,6 +112,14 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("farewell", "a close ends in time though the peer neither reads nor closes", farewell::run),
     scenario("upload", "an answer that comes before the end of the question arrives whole", upload::run),
     scenario("writes", "small, large and shared writes are one stream", writes::run),
+    scenario("workers", "one request at a time: pauses keep data, order and the end where they are", workers::run),
+    scenario("gone", "who vanishes with a reset is noticed, also while nobody reads", gone::run),
+    scenario("flood", "floods get their share of a turn, and arrive, through buffers of all sizes", flood::run),
+    scenario("crowd", "many peers at once get their share of a turn, and are all let in", crowd::run),
+    scenario("limits", "unread input, large writes and posts stay within their limits", limits::run),
+    scenario("prompt", "what is due at once is done at once, also on a loop about to sleep", prompt::run),
+    scenario("distant", "where nothing fails no attempt fails, however long it takes", distant::run),
+    scenario("hold-back", "who reads late is held back, and gets everything in the end", hold_back::run),
 ];
 
 /// It fails under every seed. Tests of this command use it; it is in no list.
