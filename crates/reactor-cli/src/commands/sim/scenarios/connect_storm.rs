@@ -42,6 +42,13 @@ impl Protocol for Attempt {
         Err(Failure::msg("nobody sends here"))
     }
 
+    fn on_close(&mut self, _conn: &mut Conn<'_>, reason: CloseReason) {
+        // A fault can make the call of `on_open` panic before it has begun.
+        if matches!(reason, CloseReason::HandlerPanicked { .. }) && !self.has_outcome.get() {
+            self.outcome();
+        }
+    }
+
     fn on_connect_failed(&mut self, _reactor: &mut Reactor<'_>, _error: ConnectError) {
         self.outcome();
     }
