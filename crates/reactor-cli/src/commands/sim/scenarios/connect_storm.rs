@@ -42,9 +42,9 @@ impl Protocol for Attempt {
         Err(Failure::msg("nobody sends here"))
     }
 
-    fn on_close(&mut self, _conn: &mut Conn<'_>, _reason: CloseReason) {
-        // A panic came before `on_open` could say that it was opened.
-        if !self.has_outcome.get() {
+    fn on_close(&mut self, _conn: &mut Conn<'_>, reason: CloseReason) {
+        // A fault can make the call of `on_open` panic before it has begun.
+        if matches!(reason, CloseReason::HandlerPanicked { .. }) && !self.has_outcome.get() {
             self.outcome();
         }
     }

@@ -86,7 +86,8 @@ pub(super) fn run(sim: &mut Simulation) {
     sim.run_for(Duration::from_secs(60));
     sim.calm();
     sim.run_for(Duration::from_secs(30));
-    sim.check(sim.stats(hub).connections > 0, "peers are there in a calm world");
+    let any_there = |sim: &mut Simulation| sim.stats(hub).connections > 0;
+    sim.eventually(Duration::from_secs(60), "peers are there in a calm world", any_there);
     is_over.add(1);
     // Attempts are over after 30 s, a closing begins after 3 s, and both patiences have an end.
     let limit = Duration::from_secs(30 + 3 + 2) + linger + drain;

@@ -18,7 +18,6 @@ pub(super) fn run(sim: &mut Simulation) {
         let server = Server::new(|_| Echo).loops(loops).balance(Balance::LeastLoaded);
         boot.serve(server.loop_config(config), "0.0.0.0:9000").map(drop)
     });
-    // The sum over all connections ever made is what tells a lost peer from a late one.
     let (hosts, answers) = hosts_of_callers(sim, clients, "hub:9000", |mut calls| {
         calls.body_bytes_max = 1_000;
         calls
