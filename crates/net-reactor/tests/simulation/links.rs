@@ -1,5 +1,6 @@
 //! What a program sees of the network that a test spoils.
 
+use net_reactor::prelude::*;
 use net_reactor::sim::{Fault, Host, Latency, Link, Simulation};
 
 use super::support::{Caller, Log, calls, echo, ms, secs};
@@ -144,4 +145,40 @@ fn names_are_used_once() {
     let mut sim = Simulation::new(9);
     echo(&mut sim, "hub");
     echo(&mut sim, "Hub");
+}
+
+/// Writes a megabyte, and notes how much of it the kernel took.
+struct Megabyte(Log);
+
+impl Protocol for Megabyte {
+    fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
+        conn.write(vec![0; 1_000_000])?;
+        let queued = conn.stats().queued_bytes;
+        self.0.note(conn.reactor().now(), format!("queued {queued}"));
+        Ok(())
+    }
+
+    fn on_data(&mut self, _conn: &mut Conn<'_>, _input: &mut Input<'_>) -> Flow {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_kernel_buffers_what_it_is_told_to() {
+    for (buffer, queued) in [(None, 1_000_000 - 32 * 1024), (Some(600_000), 400_000)] {
+        let mut sim = Simulation::new(11);
+        let log = Log::default();
+        if let Some(bytes) = buffer {
+            sim.buffers(bytes);
+        }
+        echo(&mut sim, "hub");
+        let handler = log.clone();
+        sim.host("field", move |boot| {
+            boot.reactor().connect("hub:9000", Megabyte(handler.clone()))?;
+            Ok(())
+        });
+        sim.run_for(ms(1));
+        assert_eq!(log.texts(), [format!("queued {queued}")]);
+        sim.finish();
+    }
 }

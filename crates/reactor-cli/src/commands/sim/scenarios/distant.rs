@@ -47,7 +47,8 @@ pub(super) fn run(sim: &mut Simulation) {
     let hub = sim.host("hub", |boot| boot.serve(Server::new(|_| Echo), "0.0.0.0:7").map(drop));
     let counts = visits.clone();
     let away = sim.host("away", move |boot| {
-        for visits in counts.iter().cloned() {
+        for visits in &counts {
+            let visits = visits.clone();
             let mut dialer = Dialer::new("hub:7", &lot, move || Visitor(visits.clone()));
             // Names, full backlogs and buffers of a byte take their time.
             let config = ConnConfig::default().linger(Duration::from_secs(120));

@@ -15,6 +15,7 @@ use super::stream::Stream;
 const BYTES_PER_TURN: usize = 256 * 1024;
 const DONE: &[u8] = b".";
 const OVERDUE: Tag = Tag(1);
+const SEND: Tag = Tag(2);
 
 /// A source says how much will come in so many bytes.
 const HEAD_BYTES: usize = 8;
@@ -34,7 +35,7 @@ struct Basin {
 
 impl Basin {
     fn new(lot: &Lot, bytes: u64) -> Self {
-        let enough = if lot.below(3) == 0 { lot.size(bytes) } else { u64::MAX };
+        let enough = if lot.below(2) == 0 { 1 + lot.below(bytes) } else { u64::MAX };
         Self { bytes: None, enough, got: Stream::new(7), left: 0, in_turn: Rc::default() }
     }
 }
@@ -77,9 +78,12 @@ impl Protocol for Basin {
     }
 }
 
-/// Sends a flood, all of it at once, and awaits the word that it has arrived.
+/// Sends a flood in large waves, and awaits the word that it has arrived.
 struct Source {
     bytes: u64,
+    wave: u64,
+    sent: Stream,
+    lot: Lot,
     calm: Counter,
     began_in_calm: bool,
     done: Counter,
@@ -89,8 +93,8 @@ impl Protocol for Source {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
         self.began_in_calm = self.calm.get() > 0;
         conn.set_timer(OVERDUE, Duration::from_secs(5));
-        conn.write(self.bytes.to_le_bytes())?;
-        Ok(conn.write(Stream::new(7).make(self.bytes))?)
+        conn.set_timer(SEND, self.lot.time(Duration::from_millis(50)));
+        Ok(conn.write(self.bytes.to_le_bytes())?)
     }
 
     fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
@@ -100,7 +104,14 @@ impl Protocol for Source {
         Ok(())
     }
 
-    fn on_timer(&mut self, conn: &mut Conn<'_>, _tag: Tag) -> Flow {
+    fn on_timer(&mut self, conn: &mut Conn<'_>, tag: Tag) -> Flow {
+        if tag == SEND {
+            conn.write(self.sent.make(self.wave.min(self.bytes - self.sent.place())))?;
+            if self.sent.place() < self.bytes {
+                conn.set_timer(SEND, self.lot.time(Duration::from_millis(200)));
+            }
+            return Ok(());
+        }
         assert!(!self.began_in_calm, "a flood in a calm world does not arrive");
         conn.abort();
         Ok(())
@@ -110,8 +121,8 @@ impl Protocol for Source {
 /// Lets a host stand still for some milliseconds, again and again: what arrives meanwhile is there
 /// all at once.
 fn hold_up(sim: &mut Simulation, host: Host, lot: &Lot) {
-    let (pause, next) = (lot.time(Duration::from_millis(40)), lot.clone());
-    sim.after(lot.time(Duration::from_millis(400)), move |sim| {
+    let (pause, next) = (lot.time(Duration::from_millis(30)), lot.clone());
+    sim.after(lot.time(Duration::from_millis(200)), move |sim| {
         sim.freeze(host);
         sim.after(pause, move |sim| {
             sim.thaw(host);
@@ -123,8 +134,9 @@ fn hold_up(sim: &mut Simulation, host: Host, lot: &Lot) {
 pub(super) fn run(sim: &mut Simulation) {
     let buffer = sim.pick("buffer_log2", 12..=20);
     sim.buffers(1 << buffer);
-    // Few turns fill even the smallest buffer often enough.
+    // No more than a few dozen buffers, which would take many turns and teach nothing new.
     let bytes = sim.pick("bytes", 1..=1_500_000).min(64 << buffer);
+    let wave = sim.pick("wave", 1_000..=800_000).max(bytes / 4);
     let sources = sim.pick("sources", 1..=4);
     let done = counters(sources + sim.pick("small_ones", 1..=4));
     let (lot, calm) = (Lot::new(sim), Counter::default());
@@ -141,14 +153,15 @@ pub(super) fn run(sim: &mut Simulation) {
             let is_flood = number < sources;
             let make = move || Source {
                 bytes: if is_flood { bytes } else { draws.size(2_000) },
+                wave,
+                sent: Stream::new(7),
+                lot: draws.clone(),
                 calm: calm.clone(),
                 began_in_calm: false,
                 done: done.clone(),
             };
             let mut dialer = Dialer::new("hub:9000", &lot, make);
-            if is_flood {
-                dialer.pause_min = Duration::from_secs(1);
-            }
+            dialer.pause_min = Duration::from_millis(if is_flood { 800 } else { 20 });
             dialer.keep(&mut boot.reactor());
             Ok(())
         });

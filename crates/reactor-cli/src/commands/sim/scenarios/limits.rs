@@ -9,6 +9,9 @@ use net_reactor::{ConnConfig, LoopConfig, PostRefused};
 use super::lot::{Counter, Lot, all_go_on};
 use super::redial::Dialer;
 
+const SEND: Tag = Tag(1);
+const OVERDUE: Tag = Tag(2);
+
 /// One receive, which is what comes on top of what was left.
 const RECEIVE_MAX: usize = 256 * 1024;
 
@@ -23,7 +26,7 @@ struct Lines {
 
 impl Protocol for Lines {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
-        conn.set_timer(Tag(1), Duration::from_secs(60));
+        conn.set_timer(OVERDUE, Duration::from_secs(60));
         Ok(())
     }
 
@@ -62,10 +65,11 @@ struct Writer {
 impl Protocol for Writer {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
         if self.ends {
-            conn.write("a line\n")?;
-            return Ok(());
+            // Nobody may be there any more to answer.
+            conn.set_timer(OVERDUE, Duration::from_secs(20));
+            return Ok(conn.write("a line\n")?);
         }
-        self.on_timer(conn, Tag(1))
+        self.on_timer(conn, SEND)
     }
 
     fn on_data(&mut self, _conn: &mut Conn<'_>, _input: &mut Input<'_>) -> Flow {
@@ -73,6 +77,10 @@ impl Protocol for Writer {
     }
 
     fn on_timer(&mut self, conn: &mut Conn<'_>, tag: Tag) -> Flow {
+        if tag == OVERDUE {
+            conn.abort();
+            return Ok(());
+        }
         conn.set_timer(tag, self.lot.time(Duration::from_millis(50)));
         Ok(conn.write(vec![b'x'; self.piece])?)
     }

@@ -1,5 +1,6 @@
 //! Work that is due at once, on loops that would sleep otherwise.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use net_reactor::prelude::*;
@@ -15,13 +16,13 @@ const LATE_MAX: Duration = Duration::from_millis(10);
 #[derive(Clone)]
 struct Errands {
     lot: Lot,
-    loops: std::sync::Arc<std::sync::Mutex<Vec<LoopHandle>>>,
+    loops: Arc<Mutex<Vec<LoopHandle>>>,
     done: Vec<Counter>,
 }
 
 impl Errands {
     fn handle(&self, of: usize) -> Option<LoopHandle> {
-        let loops = self.loops.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
         loops.get(of).cloned()
     }
 
@@ -64,7 +65,7 @@ pub(super) fn run(sim: &mut Simulation) {
     let (lot, done) = (Lot::new(sim), counters(loops as u64));
     let counts = done.clone();
     sim.host("office", move |boot| {
-        let errands = Errands { lot: lot.clone(), loops: Default::default(), done: counts.clone() };
+        let errands = Errands { lot: lot.clone(), loops: Arc::default(), done: counts.clone() };
         for own in 0..loops {
             let start = errands.clone();
             let handle = boot.spawn(LoopConfig::default(), move |event_loop| {
@@ -75,7 +76,7 @@ pub(super) fn run(sim: &mut Simulation) {
                 });
                 Ok(())
             })?;
-            errands.loops.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(handle);
+            errands.loops.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
         }
         Ok(())
     });
