@@ -11,6 +11,9 @@ use crate::base::{Bug, Key, OutQueue, SHARE_BYTES_MIN, planted};
 use crate::driver::{Flushed, Ops};
 use crate::sys::CloseHow;
 
+/// The memory that encoders use which cannot write to the staging area is kept up to this size.
+const SPARE_BYTES_MAX: usize = 64 * 1024;
+
 impl Net {
     /// Queues a copy of `bytes`. See [`Conn::write`](crate::Conn::write).
     pub(crate) fn write<O: Ops + ?Sized>(
@@ -59,6 +62,75 @@ impl Net {
             }
         }
         self.queue(key, bytes.len(), ops, |out| out.push_copy(bytes))
+    }
+
+    /// Queues what `encode` appends: into the staging area, from where it is sent, if it can stay
+    /// there. If `encode` fails, nothing is queued.
+    #[inline]
+    pub(crate) fn write_with<O: Ops + ?Sized, E>(
+        &mut self,
+        key: Key,
+        ops: &mut O,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Result<(), Closed>, E> {
+        // The common case, as in `write_copy`.
+        if let Some(conn) = self.conns.get_mut(key)
+            && conn.phase == Phase::Open
+            && conn.out.is_none()
+            && !conn.fin_wanted
+            && let start = self.staging.end()
+            && let Some(area) = self.staging.lend(conn.staged)
+        {
+            if let Err(error) = encode(area) {
+                self.staging.drop_behind(start);
+                return Err(error);
+            }
+            let unmarked_bytes = conn.config.unmarked_bytes;
+            if !self.staging.keep(&mut conn.staged, start, unmarked_bytes) {
+                return Ok(self.write_unstaged(key, start, ops));
+            }
+            if !conn.dirty {
+                conn.dirty = true;
+                self.dirty.push(key);
+            }
+            if self.watched.is_present() {
+                self.tell_staged(key, start);
+            }
+            return Ok(Ok(()));
+        }
+        let mut bytes = std::mem::take(&mut self.spare);
+        let written = encode(&mut bytes).map(|()| self.write(key, &bytes, ops));
+        self.keep_spare(bytes);
+        written
+    }
+
+    /// Queues what was written to the staging area and cannot stay there: nothing, or a lot.
+    #[cold]
+    fn write_unstaged<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        start: usize,
+        ops: &mut O,
+    ) -> Result<(), Closed> {
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.extend_from_slice(self.staging.behind(start));
+        self.staging.drop_behind(start);
+        let written = self.write(key, &bytes, ops);
+        self.keep_spare(bytes);
+        written
+    }
+
+    fn keep_spare(&mut self, mut bytes: Vec<u8>) {
+        bytes.clear();
+        if bytes.capacity() <= SPARE_BYTES_MAX {
+            self.spare = bytes;
+        }
+    }
+
+    #[cold]
+    fn tell_staged(&mut self, key: Key, start: usize) {
+        let bytes = self.staging.behind(start).to_vec();
+        self.tell_written(key, &bytes);
     }
 
     /// Queues `bytes` without copying them, unless they are small.
@@ -173,6 +245,7 @@ impl Net {
             return;
         }
         conn.pressured = true;
+        self.flow_changes = self.flow_changes.wrapping_add(1);
         if conn.phase == Phase::Open {
             apply_read_mode(key, conn, ops);
             self.notices.push_back(Notice::Pressure(key, Pressure::High));
@@ -283,11 +356,15 @@ impl Net {
         }
         conn.pressured = false;
         if conn.phase == Phase::Open {
+            let held = std::mem::take(&mut conn.held);
             if !planted(Bug::PressurePauseForever) {
                 apply_read_mode(key, conn, ops);
             }
             if !planted(Bug::LowMarkUntold) {
                 self.notices.push_back(Notice::Pressure(key, Pressure::Low));
+            }
+            if held {
+                self.owe_input(key);
             }
         }
         self.finish_output(key, ops);

@@ -63,15 +63,63 @@ impl Staging {
         true
     }
 
+    /// Lends the area to write to a connection's part where it is sent from.
+    ///
+    /// Returns `None` where [`append`](Self::append) would refuse a small write. What was written
+    /// belongs to nobody until [`keep`](Self::keep) or [`drop_behind`](Self::drop_behind) is called.
+    #[inline]
+    pub(super) fn lend(&mut self, part: Staged) -> Option<&mut Vec<u8>> {
+        let end = self.bytes.len();
+        let adjacent = part.len == 0 || part.start as usize + part.len() == end;
+        (adjacent && end < STAGED_BYTES_MAX).then_some(&mut self.bytes)
+    }
+
+    /// Adds what was written to the lent area to a connection's part, if that stays below
+    /// `part_bytes_max`, which is at most 4 GiB; returns whether it did.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the area is smaller than 4 GiB")]
+    pub(super) fn keep(&mut self, part: &mut Staged, start: usize, part_bytes_max: usize) -> bool {
+        let written = self.bytes.len() - start;
+        let grown = part.len() + written;
+        if written == 0 || grown >= part_bytes_max {
+            return false;
+        }
+        if part.len == 0 {
+            part.start = start as u32;
+        }
+        part.len = grown as u32;
+        true
+    }
+
+    /// Returns where the area ends: where the next write begins.
+    #[inline]
+    pub(super) fn end(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Drops what was written to the lent area from `start` on.
+    pub(super) fn drop_behind(&mut self, start: usize) {
+        self.bytes.truncate(start);
+    }
+
     /// Returns a connection's part.
     pub(super) fn part(&self, part: Staged) -> &[u8] {
         let start = part.start as usize;
         &self.bytes[start..start + part.len()]
     }
 
+    /// Returns what was written from `start` on.
+    pub(super) fn behind(&self, start: usize) -> &[u8] {
+        &self.bytes[start..]
+    }
+
     /// Forgets everything. No connection may have a part any more.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
+        // One large frame must not keep its memory for ever.
+        if self.bytes.capacity() > 2 * STAGED_BYTES_MAX {
+            self.bytes.shrink_to(STAGED_BYTES_MAX);
+        }
     }
 }
 

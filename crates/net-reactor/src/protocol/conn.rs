@@ -58,6 +58,43 @@ impl<'a> Conn<'a> {
         core.net.write_shared(self.key, bytes, &mut **ops)
     }
 
+    /// Queues what `encode` appends, where it will be sent from; nothing if it fails.
+    #[inline]
+    pub(crate) fn write_with<E>(
+        &mut self,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Result<(), Closed>, E> {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.write_with(self.key, &mut **ops, encode)
+    }
+
+    /// Lends the connection for a shorter time.
+    pub(crate) fn reborrow(&mut self) -> Conn<'_> {
+        let Reactor { core, ops } = &mut self.reactor;
+        Conn { key: self.key, reactor: Reactor { core, ops: &mut **ops } }
+    }
+
+    /// Counts what may have ended some connection's flow of input; see `goes_on`.
+    #[inline]
+    pub(crate) fn flow_changes(&self) -> u64 {
+        self.reactor.core.net.flow_changes
+    }
+
+    /// Whether a handler that works through a batch of input goes on with it.
+    pub(crate) fn goes_on(&mut self) -> bool {
+        self.reactor.core.net.goes_on(self.key)
+    }
+
+    /// Whether the handler's part in the input is not over.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reactor.core.net.conn(self.key).is_some_and(|conn| conn.phase == Phase::Open)
+    }
+
+    /// Has kept input told again in the next turn.
+    pub(crate) fn owe_input(&mut self) {
+        self.reactor.core.net.owe_input(self.key);
+    }
+
     /// Closes gracefully: queued output is flushed, then FIN is sent, then the peer's end is
     /// awaited, so that no reset can destroy what was sent.
     ///

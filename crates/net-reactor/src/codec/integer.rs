@@ -1,0 +1,100 @@
+//! Numbers of a fixed width.
+
+/// How many bytes a number takes, and which comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Integer {
+    width: Width,
+    little_endian: bool,
+}
+
+/// How many bytes a number takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Width {
+    One = 1,
+    Two = 2,
+    Three = 3,
+    Four = 4,
+    Eight = 8,
+}
+
+impl Integer {
+    pub(super) const fn big_endian(width: Width) -> Self {
+        Self { width, little_endian: false }
+    }
+
+    pub(super) const fn to_little_endian(self) -> Self {
+        Self { width: self.width, little_endian: true }
+    }
+
+    /// Returns the number of bytes.
+    #[inline]
+    pub(super) const fn width(self) -> usize {
+        self.width as usize
+    }
+
+    /// Returns the largest number.
+    #[inline]
+    pub(super) const fn max(self) -> u64 {
+        u64::MAX >> (64 - 8 * self.width())
+    }
+
+    /// Reads the number at the front of `bytes`, if there are enough.
+    #[inline]
+    pub(super) fn read(self, bytes: &[u8]) -> Option<u64> {
+        Some(match self.width {
+            Width::One => u64::from(*bytes.first()?),
+            Width::Two => {
+                let bytes = *bytes.first_chunk()?;
+                let little = u16::from_le_bytes(bytes);
+                u64::from(if self.little_endian { little } else { little.swap_bytes() })
+            }
+            Width::Three => {
+                let [a, b, c] = *bytes.first_chunk()?;
+                let bytes = if self.little_endian { [a, b, c, 0] } else { [c, b, a, 0] };
+                u64::from(u32::from_le_bytes(bytes))
+            }
+            Width::Four => {
+                let bytes = *bytes.first_chunk()?;
+                let little = u32::from_le_bytes(bytes);
+                u64::from(if self.little_endian { little } else { little.swap_bytes() })
+            }
+            Width::Eight => {
+                let bytes = *bytes.first_chunk()?;
+                let little = u64::from_le_bytes(bytes);
+                if self.little_endian { little } else { little.swap_bytes() }
+            }
+        })
+    }
+
+    /// Writes a number that is at most [`max`](Self::max): the bytes, of which
+    /// [`width`](Self::width) count, from the first.
+    #[inline]
+    pub(super) fn bytes(self, number: u64) -> [u8; 8] {
+        debug_assert!(number <= self.max(), "the caller checks that it fits");
+        if self.little_endian {
+            number.to_le_bytes()
+        } else {
+            (number << (64 - 8 * self.width())).to_be_bytes()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_width_and_order_reads_what_it_wrote() {
+        for width in [Width::One, Width::Two, Width::Three, Width::Four, Width::Eight] {
+            let big = Integer::big_endian(width);
+            for integer in [big, big.to_little_endian()] {
+                for number in [0, 1, 0x7f, 0x0102_0304_0506_0708 & big.max(), big.max()] {
+                    let bytes = integer.bytes(number);
+                    assert_eq!(integer.read(&bytes[..integer.width()]), Some(number));
+                    assert_eq!(integer.read(&bytes[..integer.width() - 1]), None);
+                }
+            }
+        }
+        assert_eq!(Integer::big_endian(Width::Three).bytes(0x01_0203)[..3], [1, 2, 3]);
+    }
+}
