@@ -99,6 +99,13 @@ impl<'a> Input<'a> {
         self.mark = ScanMark::default();
     }
 
+    /// Drops bytes that are known to be there.
+    #[inline]
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.bytes = &self.bytes[count..];
+        self.mark = ScanMark::default();
+    }
+
     /// Takes exactly `count` bytes, or nothing if there are fewer.
     #[inline]
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {

@@ -41,33 +41,33 @@ impl Integer {
     /// Reads the number at the front of `bytes`, if there are enough.
     #[inline]
     pub(super) fn read(self, bytes: &[u8]) -> Option<u64> {
-        Some(match self.width {
-            Width::One => u64::from(*bytes.first()?),
-            Width::Two => {
-                let bytes = *bytes.first_chunk()?;
-                let little = u16::from_le_bytes(bytes);
-                u64::from(if self.little_endian { little } else { little.swap_bytes() })
-            }
-            Width::Three => {
-                let [a, b, c] = *bytes.first_chunk()?;
-                let bytes = if self.little_endian { [a, b, c, 0] } else { [c, b, a, 0] };
-                u64::from(u32::from_le_bytes(bytes))
-            }
-            Width::Four => {
-                let bytes = *bytes.first_chunk()?;
-                let little = u32::from_le_bytes(bytes);
-                u64::from(if self.little_endian { little } else { little.swap_bytes() })
-            }
-            Width::Eight => {
-                let bytes = *bytes.first_chunk()?;
-                let little = u64::from_le_bytes(bytes);
-                if self.little_endian { little } else { little.swap_bytes() }
-            }
-        })
+        match bytes.first_chunk() {
+            Some(eight) => Some(self.pick(*eight)),
+            None => self.read_at_end(bytes),
+        }
     }
 
-    /// Writes a number that is at most [`max`](Self::max): the bytes, of which
-    /// [`width`](Self::width) count, from the first.
+    /// Reads a number with fewer than eight bytes from its first on.
+    #[cold]
+    fn read_at_end(self, bytes: &[u8]) -> Option<u64> {
+        let number = bytes.get(..self.width())?;
+        let mut eight = [0; 8];
+        eight[..number.len()].copy_from_slice(number);
+        Some(self.pick(eight))
+    }
+
+    /// Returns the number that the first of these bytes are.
+    #[inline]
+    const fn pick(self, eight: [u8; 8]) -> u64 {
+        if self.little_endian {
+            u64::from_le_bytes(eight) & self.max()
+        } else {
+            u64::from_be_bytes(eight) >> (64 - 8 * self.width())
+        }
+    }
+
+    /// Writes a number that is at most [`max`](Self::max): the bytes, of which the first
+    /// [`width`](Self::width) count.
     #[inline]
     pub(super) fn bytes(self, number: u64) -> [u8; 8] {
         debug_assert!(number <= self.max(), "the caller checks that it fits");

@@ -94,51 +94,66 @@ impl LengthPrefix {
 
     /// Reads the length at the front of `bytes`, and how many bytes it takes.
     #[inline]
-    fn read(self, bytes: &[u8]) -> Result<Option<(u64, usize)>, DecodeError> {
-        let (length, width) = match self.prefix {
-            Prefix::Integer(integer) => match integer.read(bytes) {
-                Some(length) => (length, integer.width()),
-                None => return Ok(None),
-            },
-            Prefix::Varint => match varint::read(bytes)? {
-                Some(read) => read,
-                None => return Ok(None),
-            },
-        };
-        if !self.counts_itself {
-            return Ok(Some((length, width)));
+    fn read(&self, bytes: &[u8]) -> Result<Option<(u64, usize)>, DecodeError> {
+        match self.prefix {
+            Prefix::Integer(integer) if !self.counts_itself => {
+                Ok(integer.read(bytes).map(|length| (length, integer.width())))
+            }
+            _ => self.read_uncommon(bytes),
         }
-        match length.checked_sub(width as u64) {
-            Some(length) => Ok(Some((length, width))),
-            None => Err(DecodeError::malformed("a length does not count its own bytes")),
+    }
+
+    #[cold]
+    fn read_uncommon(&self, bytes: &[u8]) -> Result<Option<(u64, usize)>, DecodeError> {
+        let read = match self.prefix {
+            Prefix::Integer(integer) => integer.read(bytes).map(|length| (length, integer.width())),
+            Prefix::Varint => varint::read(bytes)?,
+        };
+        match read {
+            Some((length, width)) if self.counts_itself => {
+                let rule = "a length does not count its own bytes";
+                let length = length.checked_sub(width as u64);
+                Ok(Some((length.ok_or(DecodeError::malformed(rule))?, width)))
+            }
+            read => Ok(read),
         }
     }
 
     /// Writes the length of a frame.
-    fn put(self, frame_bytes: usize, output: &mut Output<'_>) -> Result<(), EncodeError> {
+    #[inline]
+    fn put(&self, frame_bytes: usize, output: &mut Output<'_>) -> Result<(), EncodeError> {
+        match self.prefix {
+            Prefix::Integer(integer) if !self.counts_itself => {
+                let length = frame_bytes as u64;
+                if length > integer.max() {
+                    return Err(Self::unsayable(frame_bytes, integer.max()));
+                }
+                output.put_some(integer.bytes(length), integer.width());
+                Ok(())
+            }
+            _ => self.put_uncommon(frame_bytes, output),
+        }
+    }
+
+    #[cold]
+    fn put_uncommon(&self, frame_bytes: usize, output: &mut Output<'_>) -> Result<(), EncodeError> {
         let length = frame_bytes as u64;
         match self.prefix {
             Prefix::Integer(integer) => {
-                let own = if self.counts_itself { integer.width() as u64 } else { 0 };
-                let limit = integer.max() - own;
-                if length > limit {
-                    let limit_bytes = usize::try_from(limit).unwrap_or(usize::MAX);
-                    return Err(EncodeError::TooLong { bytes: frame_bytes, limit_bytes });
+                let width = integer.width();
+                let own = if self.counts_itself { width as u64 } else { 0 };
+                if length > integer.max() - own {
+                    return Err(Self::unsayable(frame_bytes, integer.max() - own));
                 }
-                output.put(&integer.bytes(length + own)[..integer.width()]);
-            }
-            Prefix::Varint if !self.counts_itself => {
-                let (bytes, len) = varint::bytes(length);
-                output.put(&bytes[..len]);
+                output.put_some(integer.bytes(length + own), width);
             }
             Prefix::Varint => {
-                // The length of the length depends on itself: the shortest that is true.
-                let writes = (1..=varint::VARINT_BYTES_MAX).map(|own| {
-                    let (bytes, len) = varint::bytes(length.saturating_add(own as u64));
-                    (bytes, len, own)
-                });
-                for (bytes, len, own) in writes {
-                    if len == own {
+                // The length of a length that counts itself depends on itself: the shortest that
+                // is true.
+                let own = |len: usize| if self.counts_itself { len as u64 } else { 0 };
+                for len in 1..=varint::VARINT_BYTES_MAX {
+                    let (bytes, written) = varint::bytes(length.saturating_add(own(len)));
+                    if written == len {
                         output.put(&bytes[..len]);
                         break;
                     }
@@ -147,13 +162,19 @@ impl LengthPrefix {
         }
         Ok(())
     }
+
+    /// The error of a frame that is longer than its length can say.
+    #[cold]
+    fn unsayable(bytes: usize, limit: u64) -> EncodeError {
+        EncodeError::TooLong { bytes, limit_bytes: usize::try_from(limit).unwrap_or(usize::MAX) }
+    }
 }
 
 impl Decoder for LengthPrefix {
     type Frame<'a> = &'a [u8];
     type Error = DecodeError;
 
-    #[inline]
+    #[inline(always)]
     fn decode<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<&'a [u8]>, DecodeError> {
         let bytes = input.bytes();
         let Some((length, width)) = self.read(bytes)? else { return Ok(None) };
@@ -162,17 +183,17 @@ impl Decoder for LengthPrefix {
         else {
             return Err(DecodeError::TooLong { announced_bytes: Some(length), limit_bytes });
         };
-        let behind = &bytes[width..];
-        let Some(frame) = behind.get(..frame_bytes) else { return Ok(None) };
-        input.consume(width + frame_bytes);
-        Ok(Some(frame))
+        // The width was read, and the length is within the limit: no overflow, if the limit is sane.
+        let Some(whole) = bytes.get(..width.saturating_add(frame_bytes)) else { return Ok(None) };
+        input.advance(whole.len());
+        Ok(Some(&whole[width..]))
     }
 }
 
 impl<F: AsRef<[u8]> + ?Sized> Encoder<F> for LengthPrefix {
     type Error = EncodeError;
 
-    #[inline]
+    #[inline(always)]
     fn encode(&mut self, frame: &F, output: &mut Output<'_>) -> Result<(), EncodeError> {
         let frame = frame.as_ref();
         EncodeError::check(frame.len(), self.frame_bytes_max)?;

@@ -27,6 +27,7 @@ pub use self::connection::{ConnStats, Pressure};
 pub(crate) use self::connection::{Connection, Phase};
 pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
 pub(crate) use self::input::Received;
+pub(crate) use self::staging::Growing;
 use self::staging::Staging;
 pub use self::target::{Target, TargetError};
 #[cfg(feature = "sim")]

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::config::{FLUSH_EARLY_BYTES, SEND_AT_ONCE_BYTES};
 use super::connection::{Phase, Pressure};
+use super::staging::{Growing, Staged};
 use super::{CloseReason, Closed, Net, Notice, apply_read_mode};
 use crate::base::{Bug, Key, OutQueue, SHARE_BYTES_MIN, planted};
 use crate::driver::{Flushed, Ops};
@@ -64,57 +65,61 @@ impl Net {
         self.queue(key, bytes.len(), ops, |out| out.push_copy(bytes))
     }
 
-    /// Queues what `encode` appends: into the staging area, from where it is sent, if it can stay
-    /// there. If `encode` fails, nothing is queued.
-    #[inline]
-    pub(crate) fn write_with<O: Ops + ?Sized, E>(
-        &mut self,
-        key: Key,
-        ops: &mut O,
-        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<Result<(), Closed>, E> {
+    /// Gives the staging area out, for a connection to append its output where it is sent from.
+    ///
+    /// Where that cannot be, the area is memory for one frame instead, which is then written as
+    /// anything else is, and its `end_max` is zero.
+    pub(crate) fn give_staging(&mut self, key: Key) -> Growing {
         // The common case, as in `write_copy`.
-        if let Some(conn) = self.conns.get_mut(key)
-            && conn.phase == Phase::Open
-            && conn.out.is_none()
-            && !conn.fin_wanted
-            && let start = self.staging.end()
-            && let Some(area) = self.staging.lend(conn.staged)
-        {
-            if let Err(error) = encode(area) {
-                self.staging.drop_behind(start);
-                return Err(error);
-            }
-            let unmarked_bytes = conn.config.unmarked_bytes;
-            if !self.staging.keep(&mut conn.staged, start, unmarked_bytes) {
-                return Ok(self.write_unstaged(key, start, ops));
-            }
-            if !conn.dirty {
-                conn.dirty = true;
-                self.dirty.push(key);
-            }
-            if self.watched.is_present() {
-                self.tell_staged(key, start);
-            }
-            return Ok(Ok(()));
-        }
-        let mut bytes = std::mem::take(&mut self.spare);
-        let written = encode(&mut bytes).map(|()| self.write(key, &bytes, ops));
-        self.keep_spare(bytes);
-        written
+        let conn = self
+            .conns
+            .get(key)
+            .filter(|conn| conn.phase == Phase::Open && conn.out.is_none() && !conn.fin_wanted);
+        conn.and_then(|conn| self.staging.give_out(conn.staged, conn.config.unmarked_bytes))
+            .unwrap_or_else(|| Growing::aside(std::mem::take(&mut self.spare)))
     }
 
-    /// Queues what was written to the staging area and cannot stay there: nothing, or a lot.
-    #[cold]
-    fn write_unstaged<O: Ops + ?Sized>(
+    /// Takes back what [`give_staging`](Self::give_staging) gave out, with the output in it.
+    pub(crate) fn take_staging(&mut self, key: Key, growing: Growing) {
+        if growing.end_max == 0 {
+            return self.keep_spare(growing.bytes);
+        }
+        // The connection cannot have ended meanwhile: nobody could tell it to.
+        let mut nobody = Staged::default();
+        let conn = self.conns.get_mut(key);
+        let (part, dirty) = match conn {
+            Some(conn) => (&mut conn.staged, Some(&mut conn.dirty)),
+            None => (&mut nobody, None),
+        };
+        let added = self.staging.put_back(part, growing);
+        if let Some(dirty) = dirty.filter(|dirty| !added.is_empty() && !**dirty) {
+            *dirty = true;
+            self.dirty.push(key);
+        }
+        if self.watched.is_present() && !added.is_empty() {
+            let added = added.to_vec();
+            self.tell_written(key, &added);
+        }
+    }
+
+    /// Queues the last part of an area that was given out and could not stay there, from `start`
+    /// on, as any other write.
+    pub(crate) fn write_behind<O: Ops + ?Sized>(
         &mut self,
         key: Key,
+        mut growing: Growing,
         start: usize,
         ops: &mut O,
     ) -> Result<(), Closed> {
-        let mut bytes = std::mem::take(&mut self.spare);
-        bytes.extend_from_slice(self.staging.behind(start));
-        self.staging.drop_behind(start);
+        let bytes = if growing.end_max == 0 {
+            std::mem::take(&mut growing.bytes)
+        } else {
+            let mut bytes = std::mem::take(&mut self.spare);
+            bytes.extend_from_slice(&growing.bytes[start..]);
+            growing.bytes.truncate(start);
+            self.take_staging(key, growing);
+            bytes
+        };
         let written = self.write(key, &bytes, ops);
         self.keep_spare(bytes);
         written
@@ -125,12 +130,6 @@ impl Net {
         if bytes.capacity() <= SPARE_BYTES_MAX {
             self.spare = bytes;
         }
-    }
-
-    #[cold]
-    fn tell_staged(&mut self, key: Key, start: usize) {
-        let bytes = self.staging.behind(start).to_vec();
-        self.tell_written(key, &bytes);
     }
 
     /// Queues `bytes` without copying them, unless they are small.

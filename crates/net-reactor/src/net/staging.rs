@@ -34,6 +34,24 @@ impl Staged {
     }
 }
 
+/// The area, given out to one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Growing {
+    /// What it holds already is not to be touched; what is appended becomes output.
+    pub(crate) bytes: Vec<u8>,
+    /// Where the connection began to append.
+    from: usize,
+    /// What is appended may not reach this.
+    pub(crate) end_max: usize,
+}
+
+impl Growing {
+    /// Makes memory for one frame, which is no part of the staging area.
+    pub(super) fn aside(bytes: Vec<u8>) -> Self {
+        Self { bytes, from: 0, end_max: 0 }
+    }
+}
+
 impl Staging {
     /// Appends `bytes` to a connection's part.
     ///
@@ -63,43 +81,32 @@ impl Staging {
         true
     }
 
-    /// Lends the area to write to a connection's part where it is sent from.
+    /// Gives the area out, for a connection to append to its part; `None` where
+    /// [`append`](Self::append) would refuse any write.
     ///
-    /// Returns `None` where [`append`](Self::append) would refuse a small write. What was written
-    /// belongs to nobody until [`keep`](Self::keep) or [`drop_behind`](Self::drop_behind) is called.
-    #[inline]
-    pub(super) fn lend(&mut self, part: Staged) -> Option<&mut Vec<u8>> {
+    /// Until it is [put back](Self::put_back), nobody else writes and nothing is sent.
+    pub(super) fn give_out(&mut self, part: Staged, part_bytes_max: usize) -> Option<Growing> {
         let end = self.bytes.len();
-        let adjacent = part.len == 0 || part.start as usize + part.len() == end;
-        (adjacent && end < STAGED_BYTES_MAX).then_some(&mut self.bytes)
+        let start = if part.len == 0 { end } else { part.start as usize };
+        let end_max = start.saturating_add(part_bytes_max).min(STAGED_BYTES_MAX);
+        if start + part.len() != end || end >= end_max {
+            return None;
+        }
+        Some(Growing { bytes: std::mem::take(&mut self.bytes), from: end, end_max })
     }
 
-    /// Adds what was written to the lent area to a connection's part, if that stays below
-    /// `part_bytes_max`, which is at most 4 GiB; returns whether it did.
-    #[inline]
+    /// Takes the area back, with what was appended to a connection's part, and returns that.
     #[expect(clippy::cast_possible_truncation, reason = "the area is smaller than 4 GiB")]
-    pub(super) fn keep(&mut self, part: &mut Staged, start: usize, part_bytes_max: usize) -> bool {
-        let written = self.bytes.len() - start;
-        let grown = part.len() + written;
-        if written == 0 || grown >= part_bytes_max {
-            return false;
+    pub(super) fn put_back(&mut self, part: &mut Staged, growing: Growing) -> &[u8] {
+        let Growing { bytes, from, .. } = growing;
+        let added = bytes.len() - from;
+        // An empty part would name a place that is gone in the next turn.
+        if part.len == 0 && added > 0 {
+            part.start = from as u32;
         }
-        if part.len == 0 {
-            part.start = start as u32;
-        }
-        part.len = grown as u32;
-        true
-    }
-
-    /// Returns where the area ends: where the next write begins.
-    #[inline]
-    pub(super) fn end(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Drops what was written to the lent area from `start` on.
-    pub(super) fn drop_behind(&mut self, start: usize) {
-        self.bytes.truncate(start);
+        part.len += added as u32;
+        self.bytes = bytes;
+        &self.bytes[from..]
     }
 
     /// Returns a connection's part.
@@ -108,17 +115,12 @@ impl Staging {
         &self.bytes[start..start + part.len()]
     }
 
-    /// Returns what was written from `start` on.
-    pub(super) fn behind(&self, start: usize) -> &[u8] {
-        &self.bytes[start..]
-    }
-
     /// Forgets everything. No connection may have a part any more.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         // One large frame must not keep its memory for ever.
         if self.bytes.capacity() > 2 * STAGED_BYTES_MAX {
-            self.bytes.shrink_to(STAGED_BYTES_MAX);
+            self.bytes = Vec::new();
         }
     }
 }

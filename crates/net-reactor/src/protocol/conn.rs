@@ -10,7 +10,7 @@ use super::handle::ConnHandle;
 use super::{Reactor, Tag};
 use crate::base::{ConnId, Key, ListenerId};
 use crate::driver::Ops;
-use crate::net::{CloseReason, Closed, ConnStats, Phase};
+use crate::net::{CloseReason, Closed, ConnStats, Growing, Phase};
 use crate::sys::{KeepAlive, SocketOption};
 
 /// A connection, lent for one callback.
@@ -58,14 +58,20 @@ impl<'a> Conn<'a> {
         core.net.write_shared(self.key, bytes, &mut **ops)
     }
 
-    /// Queues what `encode` appends, where it will be sent from; nothing if it fails.
-    #[inline]
-    pub(crate) fn write_with<E>(
-        &mut self,
-        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<Result<(), Closed>, E> {
+    /// Gives the loop's staging area out; see [`FrameConn`](super::FrameConn).
+    pub(crate) fn give_staging(&mut self) -> Growing {
+        self.reactor.core.net.give_staging(self.key)
+    }
+
+    /// Takes it back.
+    pub(crate) fn take_staging(&mut self, growing: Growing) {
+        self.reactor.core.net.take_staging(self.key, growing);
+    }
+
+    /// Takes it back, and writes what could not stay in it.
+    pub(crate) fn write_behind(&mut self, growing: Growing, start: usize) -> Result<(), Closed> {
         let Reactor { core, ops } = &mut self.reactor;
-        core.net.write_with(self.key, &mut **ops, encode)
+        core.net.write_behind(self.key, growing, start, &mut **ops)
     }
 
     /// Lends the connection for a shorter time.

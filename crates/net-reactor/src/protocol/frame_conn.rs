@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::Conn;
 use crate::codec::{Encoder, Output};
-use crate::net::Closed;
+use crate::net::{Closed, ConnStats, Growing};
 
 /// A connection that speaks in frames, lent for one callback: all that a [`Conn`] is, with a codec.
 #[derive(Debug)]
@@ -17,12 +17,24 @@ pub struct FrameConn<'a, C> {
     pub(super) touched: bool,
     /// [`Conn::flow_changes`] when it was last certain that the flow goes on.
     seen_changes: u64,
+    /// Where frames are encoded to. From the first frame on until the connection is used in another
+    /// way this is the staging area itself, taken out of the loop: nothing is looked up for the
+    /// frames behind the first.
+    growing: Growing,
 }
 
 impl<'a, C> FrameConn<'a, C> {
     pub(super) fn new(conn: &'a mut Conn<'_>, codec: &'a mut C) -> Self {
         let seen_changes = conn.flow_changes();
-        Self { conn: conn.reborrow(), codec, touched: false, seen_changes }
+        let growing = Growing::default();
+        Self { conn: conn.reborrow(), codec, touched: false, seen_changes, growing }
+    }
+
+    /// Makes one that is certain of nothing yet: above the high mark the first frame waits too.
+    pub(super) fn in_batch(conn: &'a mut Conn<'_>, codec: &'a mut C) -> Self {
+        let mut conn = Self::new(conn, codec);
+        conn.seen_changes = conn.seen_changes.wrapping_sub(1);
+        conn
     }
 
     /// Queues a frame.
@@ -40,13 +52,46 @@ impl<'a, C> FrameConn<'a, C> {
     where
         C: Encoder<F>,
     {
-        let codec = &mut *self.codec;
-        let sent = self.conn.write_with(|bytes| codec.encode(frame, &mut Output::behind(bytes)));
-        match sent {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(Closed)) => Err(SendError::Closed),
-            Err(source) => Err(SendError::Refused { source }),
+        if self.growing.bytes.len() >= self.growing.end_max {
+            self.prepare();
         }
+        let start = self.growing.bytes.len();
+        let encoded = self.codec.encode(frame, &mut Output::behind(&mut self.growing.bytes));
+        if let Err(source) = encoded {
+            self.growing.bytes.truncate(start);
+            return Err(SendError::Refused { source });
+        }
+        if self.growing.bytes.len() >= self.growing.end_max {
+            return self.send_aside(start).map_err(|Closed| SendError::Closed);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn prepare(&mut self) {
+        self.settle();
+        self.growing = self.conn.give_staging();
+    }
+
+    /// Sends a frame that cannot stay where it was encoded to.
+    #[cold]
+    fn send_aside(&mut self, start: usize) -> Result<(), Closed> {
+        self.conn.write_behind(std::mem::take(&mut self.growing), start)
+    }
+
+    /// Gives the loop back what was taken out of it.
+    #[inline]
+    fn settle(&mut self) {
+        if self.growing.bytes.capacity() > 0 {
+            self.conn.take_staging(std::mem::take(&mut self.growing));
+        }
+    }
+
+    /// Returns the connection's counters.
+    #[must_use]
+    pub fn stats(&mut self) -> ConnStats {
+        self.settle();
+        self.conn.stats()
     }
 
     /// Returns the codec, also to change it.
@@ -70,10 +115,12 @@ impl<'a, C> FrameConn<'a, C> {
     /// Whether the handler may be given the next frame of a batch.
     #[inline]
     pub(super) fn goes_on(&mut self) -> bool {
-        self.conn.flow_changes() == self.seen_changes || self.looks_again()
+        // While it has the staging area, the connection was used for nothing but frames.
+        self.growing.end_max > 0
+            || self.conn.flow_changes() == self.seen_changes
+            || self.looks_again()
     }
 
-    #[cold]
     fn looks_again(&mut self) -> bool {
         self.seen_changes = self.conn.flow_changes();
         self.conn.goes_on()
@@ -90,7 +137,15 @@ impl<'a, C> Deref for FrameConn<'a, C> {
 
 impl<C> DerefMut for FrameConn<'_, C> {
     fn deref_mut(&mut self) -> &mut Self::Target {
+        self.settle();
         &mut self.conn
+    }
+}
+
+/// Also when the handler panics: the area holds output of other connections.
+impl<C> Drop for FrameConn<'_, C> {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 

@@ -81,6 +81,34 @@ impl<C: Decoder, H: FrameHandler<C>> Framed<C, H> {
     }
 }
 
+/// Gives the handler one frame after the other, as long as it takes them.
+///
+/// At the end of the input it is given all there are: nothing could keep them any longer.
+fn work<C: Decoder, H: FrameHandler<C>>(
+    handler: &mut H,
+    conn: &mut FrameConn<'_, C>,
+    input: &mut Input<'_>,
+    is_end: bool,
+) -> Flow {
+    // A copy, so that it may live in registers: nobody else sees it before the end.
+    let mut left = input.copy();
+    let mut flow = Ok(());
+    while conn.goes_on() || (is_end && conn.is_reading()) {
+        let next =
+            if is_end { conn.codec.decode_end(&mut left) } else { conn.codec.decode(&mut left) };
+        match next {
+            Ok(Some(frame)) => flow = handler.on_frame(conn, frame),
+            Ok(None) => break,
+            Err(error) => flow = Err(refuse(handler, conn, error)),
+        }
+        if flow.is_err() {
+            break;
+        }
+    }
+    *input = left;
+    flow
+}
+
 /// Closes for bytes that are no frame, after the handler has had a word.
 #[cold]
 fn refuse<C: Decoder, H: FrameHandler<C>>(
@@ -100,39 +128,17 @@ impl<C: Decoder + 'static, H: FrameHandler<C>> Protocol for Framed<C, H> {
     }
 
     fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
-        if !conn.goes_on() {
-            return Ok(());
-        }
-        let Self { codec, handler } = self;
-        let mut conn = FrameConn::new(conn, codec);
-        // A copy, so that it may live in registers: nobody else sees it before the end.
-        let mut left = input.copy();
-        let flow = loop {
-            match conn.codec.decode(&mut left) {
-                Ok(Some(frame)) => match handler.on_frame(&mut conn, frame) {
-                    Ok(()) if conn.goes_on() => {}
-                    flow => break flow,
-                },
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(refuse(handler, &mut conn, error)),
-            }
-        };
-        *input = left;
-        flow
+        let mut conn = FrameConn::in_batch(conn, &mut self.codec);
+        work(&mut self.handler, &mut conn, input, false)
     }
 
     fn on_eof(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Result<Eof, Failure> {
-        let Self { codec, handler } = self;
-        let mut conn = FrameConn::new(conn, codec);
-        loop {
-            match conn.codec.decode_end(input) {
-                Ok(Some(frame)) => handler.on_frame(&mut conn, frame)?,
-                Ok(None) => return handler.on_eof(&mut conn, input.take_all()),
-                Err(error) => return Err(refuse(handler, &mut conn, error)),
-            }
-            if !conn.is_reading() {
-                return Ok(Eof::Close);
-            }
+        let mut conn = FrameConn::in_batch(conn, &mut self.codec);
+        work(&mut self.handler, &mut conn, input, true)?;
+        if conn.is_reading() {
+            self.handler.on_eof(&mut conn, input.take_all())
+        } else {
+            Ok(Eof::Close)
         }
     }
 
