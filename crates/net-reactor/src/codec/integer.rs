@@ -3,7 +3,9 @@
 /// How many bytes a number takes, and which comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Integer {
-    width: Width,
+    width: u8,
+    /// What eight bytes are shifted by so that the number's bits are left.
+    shift: u8,
     little_endian: bool,
 }
 
@@ -19,11 +21,12 @@ pub(super) enum Width {
 
 impl Integer {
     pub(super) const fn big_endian(width: Width) -> Self {
-        Self { width, little_endian: false }
+        let width = width as u8;
+        Self { width, shift: 64 - 8 * width, little_endian: false }
     }
 
     pub(super) const fn to_little_endian(self) -> Self {
-        Self { width: self.width, little_endian: true }
+        Self { little_endian: true, ..self }
     }
 
     /// Returns the number of bytes.
@@ -35,7 +38,7 @@ impl Integer {
     /// Returns the largest number.
     #[inline]
     pub(super) const fn max(self) -> u64 {
-        u64::MAX >> (64 - 8 * self.width())
+        u64::MAX >> self.shift
     }
 
     /// Reads the number at the front of `bytes`, if there are enough.
@@ -62,7 +65,7 @@ impl Integer {
         if self.little_endian {
             u64::from_le_bytes(eight) & self.max()
         } else {
-            u64::from_be_bytes(eight) >> (64 - 8 * self.width())
+            u64::from_be_bytes(eight) >> self.shift
         }
     }
 
@@ -71,11 +74,7 @@ impl Integer {
     #[inline]
     pub(super) fn bytes(self, number: u64) -> [u8; 8] {
         debug_assert!(number <= self.max(), "the caller checks that it fits");
-        if self.little_endian {
-            number.to_le_bytes()
-        } else {
-            (number << (64 - 8 * self.width())).to_be_bytes()
-        }
+        if self.little_endian { number.to_le_bytes() } else { (number << self.shift).to_be_bytes() }
     }
 }
 

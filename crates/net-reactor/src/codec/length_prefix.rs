@@ -17,14 +17,18 @@ use crate::base::Input;
 #[derive(Debug, Clone, Copy)]
 pub struct LengthPrefix {
     prefix: Prefix,
-    counts_itself: bool,
     frame_bytes_max: usize,
+    /// The limit in sending: that, or less if the length cannot say so much.
+    sent_bytes_max: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Prefix {
+    /// The common one, which the code below is made fast for.
     Integer(Integer),
+    IntegerCountingItself(Integer),
     Varint,
+    VarintCountingItself,
 }
 
 impl LengthPrefix {
@@ -61,42 +65,60 @@ impl LengthPrefix {
     /// A length of one to ten bytes. One that is written longer than it needs is refused.
     #[must_use]
     pub const fn varint() -> Self {
-        Self { prefix: Prefix::Varint, counts_itself: false, frame_bytes_max: FRAME_BYTES_MAX }
+        Self::new(Prefix::Varint, FRAME_BYTES_MAX)
     }
 
     const fn integer(width: Width) -> Self {
-        let prefix = Prefix::Integer(Integer::big_endian(width));
-        Self { prefix, counts_itself: false, frame_bytes_max: FRAME_BYTES_MAX }
+        Self::new(Prefix::Integer(Integer::big_endian(width)), FRAME_BYTES_MAX)
+    }
+
+    const fn new(prefix: Prefix, frame_bytes_max: usize) -> Self {
+        let says = match prefix {
+            Prefix::Integer(integer) => integer.max(),
+            Prefix::IntegerCountingItself(integer) => integer.max() - integer.width() as u64,
+            Prefix::Varint | Prefix::VarintCountingItself => u64::MAX,
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "it is less than a usize")]
+        let sent_bytes_max =
+            if says < frame_bytes_max as u64 { says as usize } else { frame_bytes_max };
+        Self { prefix, frame_bytes_max, sent_bytes_max }
     }
 
     /// The length's lowest byte comes first. A varint's always does.
     #[must_use]
-    pub const fn little_endian(mut self) -> Self {
-        if let Prefix::Integer(integer) = self.prefix {
-            self.prefix = Prefix::Integer(integer.to_little_endian());
-        }
-        self
+    pub const fn little_endian(self) -> Self {
+        let prefix = match self.prefix {
+            Prefix::Integer(integer) => Prefix::Integer(integer.to_little_endian()),
+            Prefix::IntegerCountingItself(integer) => {
+                Prefix::IntegerCountingItself(integer.to_little_endian())
+            }
+            varint => varint,
+        };
+        Self::new(prefix, self.frame_bytes_max)
     }
 
     /// The length counts its own bytes too.
     #[must_use]
-    pub const fn counts_itself(mut self) -> Self {
-        self.counts_itself = true;
-        self
+    pub const fn counts_itself(self) -> Self {
+        let prefix = match self.prefix {
+            Prefix::Integer(integer) => Prefix::IntegerCountingItself(integer),
+            Prefix::Varint => Prefix::VarintCountingItself,
+            counting => counting,
+        };
+        Self::new(prefix, self.frame_bytes_max)
     }
 
     /// Sets the most bytes of a frame; the length does not count.
     #[must_use]
-    pub const fn max(mut self, bytes: usize) -> Self {
-        self.frame_bytes_max = bytes;
-        self
+    pub const fn max(self, bytes: usize) -> Self {
+        Self::new(self.prefix, bytes)
     }
 
     /// Reads the length at the front of `bytes`, and how many bytes it takes.
     #[inline]
     fn read(&self, bytes: &[u8]) -> Result<Option<(u64, usize)>, DecodeError> {
         match self.prefix {
-            Prefix::Integer(integer) if !self.counts_itself => {
+            Prefix::Integer(integer) => {
                 Ok(integer.read(bytes).map(|length| (length, integer.width())))
             }
             _ => self.read_uncommon(bytes),
@@ -106,53 +128,48 @@ impl LengthPrefix {
     #[cold]
     fn read_uncommon(&self, bytes: &[u8]) -> Result<Option<(u64, usize)>, DecodeError> {
         let read = match self.prefix {
-            Prefix::Integer(integer) => integer.read(bytes).map(|length| (length, integer.width())),
-            Prefix::Varint => varint::read(bytes)?,
-        };
-        match read {
-            Some((length, width)) if self.counts_itself => {
-                let rule = "a length does not count its own bytes";
-                let length = length.checked_sub(width as u64);
-                Ok(Some((length.ok_or(DecodeError::malformed(rule))?, width)))
+            Prefix::Integer(integer) => {
+                return Ok(integer.read(bytes).map(|length| (length, integer.width())));
             }
-            read => Ok(read),
+            Prefix::IntegerCountingItself(integer) => {
+                integer.read(bytes).map(|length| (length, integer.width()))
+            }
+            Prefix::Varint => return varint::read(bytes),
+            Prefix::VarintCountingItself => varint::read(bytes)?,
+        };
+        let Some((length, width)) = read else { return Ok(None) };
+        match length.checked_sub(width as u64) {
+            Some(length) => Ok(Some((length, width))),
+            None => Err(DecodeError::malformed("a length does not count its own bytes")),
         }
     }
 
-    /// Writes the length of a frame.
+    /// Writes the length of a frame that is not over the limit in sending.
     #[inline]
-    fn put(&self, frame_bytes: usize, output: &mut Output<'_>) -> Result<(), EncodeError> {
+    fn put(&self, frame_bytes: usize, output: &mut Output<'_>) {
         match self.prefix {
-            Prefix::Integer(integer) if !self.counts_itself => {
-                let length = frame_bytes as u64;
-                if length > integer.max() {
-                    return Err(Self::unsayable(frame_bytes, integer.max()));
-                }
-                output.put_some(integer.bytes(length), integer.width());
-                Ok(())
+            Prefix::Integer(integer) => {
+                output.put_some(integer.bytes(frame_bytes as u64), integer.width());
             }
-            _ => self.put_uncommon(frame_bytes, output),
+            _ => self.put_uncommon(frame_bytes as u64, output),
         }
     }
 
     #[cold]
-    fn put_uncommon(&self, frame_bytes: usize, output: &mut Output<'_>) -> Result<(), EncodeError> {
-        let length = frame_bytes as u64;
+    fn put_uncommon(&self, length: u64, output: &mut Output<'_>) {
         match self.prefix {
-            Prefix::Integer(integer) => {
-                let width = integer.width();
-                let own = if self.counts_itself { width as u64 } else { 0 };
-                if length > integer.max() - own {
-                    return Err(Self::unsayable(frame_bytes, integer.max() - own));
-                }
-                output.put_some(integer.bytes(length + own), width);
+            Prefix::Integer(integer) => output.put_some(integer.bytes(length), integer.width()),
+            Prefix::IntegerCountingItself(integer) => {
+                output.put_some(integer.bytes(length + integer.width() as u64), integer.width());
             }
             Prefix::Varint => {
-                // The length of a length that counts itself depends on itself: the shortest that
-                // is true.
-                let own = |len: usize| if self.counts_itself { len as u64 } else { 0 };
+                let (bytes, len) = varint::bytes(length);
+                output.put(&bytes[..len]);
+            }
+            Prefix::VarintCountingItself => {
+                // The length of the length depends on itself: the shortest that is true.
                 for len in 1..=varint::VARINT_BYTES_MAX {
-                    let (bytes, written) = varint::bytes(length.saturating_add(own(len)));
+                    let (bytes, written) = varint::bytes(length.saturating_add(len as u64));
                     if written == len {
                         output.put(&bytes[..len]);
                         break;
@@ -160,13 +177,6 @@ impl LengthPrefix {
                 }
             }
         }
-        Ok(())
-    }
-
-    /// The error of a frame that is longer than its length can say.
-    #[cold]
-    fn unsayable(bytes: usize, limit: u64) -> EncodeError {
-        EncodeError::TooLong { bytes, limit_bytes: usize::try_from(limit).unwrap_or(usize::MAX) }
     }
 }
 
@@ -183,10 +193,9 @@ impl Decoder for LengthPrefix {
         else {
             return Err(DecodeError::TooLong { announced_bytes: Some(length), limit_bytes });
         };
-        // The width was read, and the length is within the limit: no overflow, if the limit is sane.
-        let Some(whole) = bytes.get(..width.saturating_add(frame_bytes)) else { return Ok(None) };
-        input.advance(whole.len());
-        Ok(Some(&whole[width..]))
+        let Some(frame) = bytes[width..].get(..frame_bytes) else { return Ok(None) };
+        input.advance(width + frame_bytes);
+        Ok(Some(frame))
     }
 }
 
@@ -196,8 +205,8 @@ impl<F: AsRef<[u8]> + ?Sized> Encoder<F> for LengthPrefix {
     #[inline(always)]
     fn encode(&mut self, frame: &F, output: &mut Output<'_>) -> Result<(), EncodeError> {
         let frame = frame.as_ref();
-        EncodeError::check(frame.len(), self.frame_bytes_max)?;
-        self.put(frame.len(), output)?;
+        EncodeError::check(frame.len(), self.sent_bytes_max)?;
+        self.put(frame.len(), output);
         output.put(frame);
         Ok(())
     }

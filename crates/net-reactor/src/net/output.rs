@@ -80,7 +80,15 @@ impl Net {
     }
 
     /// Takes back what [`give_staging`](Self::give_staging) gave out, with the output in it.
-    pub(crate) fn take_staging(&mut self, key: Key, growing: Growing) {
+    ///
+    /// A lot of it is sent at once, while it is in the nearest cache, and its place is used again.
+    /// Left to the end of the turn, the output of many connections would go through memory twice.
+    pub(crate) fn take_staging<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        growing: Growing,
+        ops: &mut O,
+    ) {
         if growing.end_max == 0 {
             return self.keep_spare(growing.bytes);
         }
@@ -100,6 +108,12 @@ impl Net {
             let added = added.to_vec();
             self.tell_written(key, &added);
         }
+        if let Some(part) = self.conns.get(key).map(|conn| conn.staged)
+            && part.len() >= SEND_AT_ONCE_BYTES
+        {
+            self.flush(key, ops);
+            self.staging.free_last(part);
+        }
     }
 
     /// Queues the last part of an area that was given out and could not stay there, from `start`
@@ -117,7 +131,7 @@ impl Net {
             let mut bytes = std::mem::take(&mut self.spare);
             bytes.extend_from_slice(&growing.bytes[start..]);
             growing.bytes.truncate(start);
-            self.take_staging(key, growing);
+            self.take_staging(key, growing, ops);
             bytes
         };
         let written = self.write(key, &bytes, ops);

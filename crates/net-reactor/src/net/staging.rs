@@ -109,6 +109,13 @@ impl Staging {
         &self.bytes[from..]
     }
 
+    /// Uses the place of a part again that no connection has any more, if it is the last.
+    pub(super) fn free_last(&mut self, part: Staged) {
+        if part.start as usize + part.len() == self.bytes.len() {
+            self.bytes.truncate(part.start as usize);
+        }
+    }
+
     /// Returns a connection's part.
     pub(super) fn part(&self, part: Staged) -> &[u8] {
         let start = part.start as usize;

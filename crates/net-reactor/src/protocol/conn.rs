@@ -65,7 +65,8 @@ impl<'a> Conn<'a> {
 
     /// Takes it back.
     pub(crate) fn take_staging(&mut self, growing: Growing) {
-        self.reactor.core.net.take_staging(self.key, growing);
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.take_staging(self.key, growing, &mut **ops);
     }
 
     /// Takes it back, and writes what could not stay in it.
