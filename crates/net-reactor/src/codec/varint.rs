@@ -27,7 +27,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<(u64, usize)>, DecodeError> {
 }
 
 /// Writes a number: the bytes, and how many of them count.
-#[expect(clippy::cast_possible_truncation, reason = "seven bits fit")]
 pub(super) fn bytes(mut number: u64) -> ([u8; VARINT_BYTES_MAX], usize) {
     let mut bytes = [0; VARINT_BYTES_MAX];
     let mut len = 0;

@@ -127,7 +127,6 @@ fn frames_stand_in_order_with_other_writes_and_sizes() {
             conn.send(&vec![b'x'; size])?;
         }
         conn.write(">")?;
-        assert_eq!(conn.stats().bytes_out + conn.stats().queued_bytes as u64 > 0, true);
         Ok(())
     }));
     let mut expected = b"<\0\0\0\x02hi".to_vec();
@@ -173,7 +172,7 @@ fn a_refused_frame_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_panic_costs_no_other_connection_its_output() {
+fn a_panic_in_a_batch_ends_that_connection() {
     let mut solo = Solo::new(Framed::on_frame(Lines::new(), |conn, line| {
         conn.send("before")?;
         assert!(line != b"panic", "as asked");
