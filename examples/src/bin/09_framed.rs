@@ -93,16 +93,16 @@ fn main() -> Result<(), Error> {
     let server = server.listen("127.0.0.1:0")?;
     let (address, handle) = (server.local_address(), server.handle());
     thread::spawn(move || {
-        let talks: [(&[u8], fn(&[u8])); 2] =
-            [(b"lamp\n\x00\x03\x01\x0a\xff\x00\x00", device), (&[b'x'; 100], stranger)];
-        for (text, show) in talks {
+        let talk = |text: &[u8], show: fn(&[u8])| {
             let answer = ask(address, text);
             let _server_gone = ends.recv();
             match answer {
                 Ok(answer) => show(&answer),
                 Err(error) => println!("no answer: {error}"),
             }
-        }
+        };
+        talk(b"lamp\n\x00\x03\x01\x0a\xff\x00\x00", device);
+        talk(&[b'x'; 100], stranger);
         handle.stop();
     });
     server.run()?;
