@@ -112,7 +112,9 @@ impl Net {
             && part.len() >= SEND_AT_ONCE_BYTES
         {
             self.flush(key, ops);
-            self.staging.free_last(part);
+            if self.conns.get(key).is_none_or(|conn| conn.staged.len() == 0) {
+                self.staging.free_last(part);
+            }
         }
     }
 

@@ -109,11 +109,10 @@ impl Staging {
         &self.bytes[from..]
     }
 
-    /// Uses the place of a part again that no connection has any more, if it is the last.
+    /// Uses the place of the last part again, which no connection has any more.
     pub(super) fn free_last(&mut self, part: Staged) {
-        if part.start as usize + part.len() == self.bytes.len() {
-            self.bytes.truncate(part.start as usize);
-        }
+        debug_assert_eq!(part.start as usize + part.len(), self.bytes.len(), "it is the last");
+        self.bytes.truncate(part.start as usize);
     }
 
     /// Returns a connection's part.
