@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod base;
+pub mod codec;
 mod driver;
 mod endpoint;
 mod event_loop;
@@ -55,15 +56,15 @@ pub mod planted {
     pub use crate::base::planted::{Bug, UnknownBug, plant};
 }
 
-pub use base::{ConnId, Instant, ListenerId, TimerId};
+pub use base::{ConnId, Input, Instant, ListenerId, TimerId, TooLong};
 pub use endpoint::*;
 pub use net::{
     CloseReason, Closed, ConnConfig, ConnStats, ConnectError, ConnectOptions, ListenError,
     OnHighMark, Pressure, Target, TargetError,
 };
 pub use protocol::{
-    Conn, ConnHandle, Eof, EventLoop, Failure, Flow, Input, IntoHandler, LoopConfig, LoopError,
-    LoopHandle, LoopStats, Message, Peer, PostError, PostRefused, Protocol, QueueFull, Reactor,
-    RemoteCall, ServerHandle, Shared, Stopped, Tag, Tick, TooLong, WorkError,
+    Conn, ConnHandle, Eof, EventLoop, Failure, Flow, FrameConn, FrameHandler, Framed, IntoHandler,
+    LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer, PostError, PostRefused, Protocol,
+    QueueFull, Reactor, RemoteCall, SendError, ServerHandle, Shared, Stopped, Tag, Tick, WorkError,
 };
 pub use sys::{KeepAlive, ListenOptions};

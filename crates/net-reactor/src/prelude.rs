@@ -2,5 +2,6 @@
 
 pub use crate::{
     Client, CloseReason, Conn, ConnHandle, ConnId, ConnectError, Eof, Error, EventLoop, Failure,
-    Flow, Input, LoopHandle, Message, Peer, Pressure, Protocol, Reactor, Server, Tag,
+    Flow, FrameConn, FrameHandler, Framed, Input, LoopHandle, Message, Peer, Pressure, Protocol,
+    Reactor, Server, Tag,
 };

@@ -43,7 +43,8 @@ const ECHO: &[Contender] = &[
 /// Cut the bytes into frames (u32 big-endian length, not counting itself) and send every frame back.
 const FRAMES: &[Contender] = &[
     Contender { name: "raw", serve: raw_frames::frames },
-    Contender { name: "net-reactor", serve: ours::frames },
+    Contender { name: "net-reactor", serve: ours::framed },
+    Contender { name: "net-reactor-by-hand", serve: ours::frames },
     Contender { name: "tokio-by-hand", serve: tokio::frames_by_hand },
     Contender { name: "tokio-framed-forward", serve: tokio::frames_forward },
     Contender { name: "tokio-framed-send", serve: tokio::frames_send },

@@ -3,7 +3,8 @@
 use std::io;
 use std::net::TcpListener;
 
-use net_reactor::{Conn, Flow, Input, Protocol, Server};
+use net_reactor::codec::LengthPrefix;
+use net_reactor::{Conn, Flow, FrameConn, FrameHandler, Framed, Input, Protocol, Server};
 
 use super::raw_frames::{FRAME_BYTES_MAX, PREFIX_BYTES, prefix};
 
@@ -39,9 +40,24 @@ impl Protocol for Frames {
     }
 }
 
-/// Sends every frame back. The library joins what is written; nothing is joined by hand here.
+/// Sends every frame back, cut by hand. The library joins what is written; nothing is joined by hand here.
 pub(super) fn frames(listener: TcpListener) -> io::Result<()> {
     serve(Server::new(|_peer| Frames).adopt(listener))
+}
+
+struct FrameEcho;
+
+impl FrameHandler<LengthPrefix> for FrameEcho {
+    fn on_frame(&mut self, conn: &mut FrameConn<'_, LengthPrefix>, frame: &[u8]) -> Flow {
+        conn.send(frame)?;
+        Ok(())
+    }
+}
+
+/// Sends every frame back, with the library's own codec.
+pub(super) fn framed(listener: TcpListener) -> io::Result<()> {
+    let codec = LengthPrefix::u32().max(FRAME_BYTES_MAX);
+    serve(Server::new(move |_peer| Framed::new(codec, FrameEcho)).adopt(listener))
 }
 
 fn serve(bound: Result<net_reactor::BoundServer, net_reactor::Error>) -> io::Result<()> {

@@ -6,7 +6,7 @@ use super::{Bug, planted};
 /// A buffer that keeps more memory than this when empty is not pooled.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 
-/// The longest delimiter whose search position is remembered.
+/// Delimiters of up to this length are remembered as they are, longer ones by a fingerprint.
 const DELIMITER_BYTES_MAX: usize = 8;
 
 /// How far a search for a delimiter has come, so that the next one resumes there.
@@ -17,25 +17,41 @@ const DELIMITER_BYTES_MAX: usize = 8;
 pub(crate) struct ScanMark {
     searched: usize,
     delimiter: [u8; DELIMITER_BYTES_MAX],
+    /// The delimiter's length; 255 stands for all that are longer than 254.
     delimiter_len: u8,
 }
 
 impl ScanMark {
     /// Returns where a search for `delimiter` may start, counted from the first unconsumed byte.
     pub(crate) fn resume(&self, delimiter: &[u8]) -> usize {
-        let known = &self.delimiter[..usize::from(self.delimiter_len)];
-        if known == delimiter { self.searched } else { 0 }
+        if self.searched == 0 {
+            return 0;
+        }
+        let known = (self.delimiter, self.delimiter_len);
+        if known == brief(delimiter) { self.searched } else { 0 }
     }
 
     /// Notes that `delimiter` does not start in the first `searched` unconsumed bytes.
     pub(crate) fn note(&mut self, delimiter: &[u8], searched: usize) {
-        *self = Self::default();
-        if let Ok(len @ 1..=8) = u8::try_from(delimiter.len()) {
-            self.delimiter[..usize::from(len)].copy_from_slice(delimiter);
-            self.delimiter_len = len;
-            self.searched = searched;
-        }
+        let (delimiter, delimiter_len) = brief(delimiter);
+        *self = Self { searched, delimiter, delimiter_len };
     }
+}
+
+/// Returns what a delimiter is remembered by: its bytes, or their FNV-1a hash, and its length.
+///
+/// Delimiters are chosen by the program and not by its peers, so nobody looks for two with one hash.
+fn brief(delimiter: &[u8]) -> ([u8; DELIMITER_BYTES_MAX], u8) {
+    let len = u8::try_from(delimiter.len()).unwrap_or(u8::MAX);
+    let mut bytes = [0; DELIMITER_BYTES_MAX];
+    if let Some(short) = bytes.get_mut(..delimiter.len()) {
+        short.copy_from_slice(delimiter);
+        return (bytes, len);
+    }
+    let hash = delimiter.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash.to_le_bytes(), len)
 }
 
 /// Unconsumed input of one connection, kept until more arrives.
@@ -119,6 +135,7 @@ mod tests {
         assert_eq!(mark.resume(b"\r\n"), 90);
         assert_eq!(mark.resume(b"\n"), 0);
         mark.note(b"longer than eight", 90);
-        assert_eq!(mark.resume(b"longer than eight"), 0);
+        assert_eq!(mark.resume(b"longer than eight"), 90);
+        assert_eq!(mark.resume(b"longer than nine!"), 0);
     }
 }

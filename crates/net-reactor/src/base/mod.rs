@@ -5,6 +5,7 @@
 mod address;
 mod id;
 mod inbound;
+mod input;
 mod outbound;
 pub(crate) mod planted;
 mod pool;
@@ -19,6 +20,9 @@ pub(crate) use address::CompactAddress;
 pub(crate) use id::LoopId;
 pub use id::{ConnId, ListenerId, TimerId};
 pub(crate) use inbound::{Inbound, ScanMark};
+#[cfg(test)]
+pub(crate) use input::EXAMINED;
+pub use input::{Input, TooLong};
 pub(crate) use outbound::{OutQueue, SHARE_BYTES_MIN};
 pub(crate) use planted::{Bug, planted};
 pub(crate) use pool::Pool;

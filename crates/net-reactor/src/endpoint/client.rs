@@ -6,11 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use super::{Error, Place, Threads};
-use crate::base::ConnId;
+use crate::base::{ConnId, Input};
 use crate::net::{CloseReason, ConnectError, ConnectOptions, Pressure, Target, TargetError};
 use crate::protocol::{
-    Conn, Eof, EventLoop, Failure, Flow, Input, LoopConfig, LoopHandle, LoopStats, Message,
-    Protocol, Reactor, Stopped, Tag,
+    Conn, Eof, EventLoop, Failure, Flow, LoopConfig, LoopHandle, LoopStats, Message, Protocol,
+    Reactor, Stopped, Tag,
 };
 
 /// What is called with each failed attempt.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::protocol::{Conn, Flow, Input, Protocol};
+use crate::base::Input;
+use crate::protocol::{Conn, Flow, Protocol};
 
 /// A handler that is one closure, called with each connection's data.
 ///

@@ -7,11 +7,10 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::{BoundServer, Error, LoopThread, OnData, Place, RunningServer, Threads};
-use crate::base::ListenerId;
+use crate::base::{Input, ListenerId};
 use crate::net::{ConnConfig, ListenError};
 use crate::protocol::{
-    Conn, EventLoop, Factory, Flow, Input, IntoHandler, LoopConfig, Peer, Reactor, SpreadTo,
-    Stopped,
+    Conn, EventLoop, Factory, Flow, IntoHandler, LoopConfig, Peer, Reactor, SpreadTo, Stopped,
 };
 use crate::sys::ListenOptions;
 

@@ -24,6 +24,7 @@ impl Net {
             Phase::Connecting => self.fail_connect(key, ConnectError::Cancelled, ops),
             Phase::Open => {
                 conn.phase = Phase::Closing;
+                self.flow_changes = self.flow_changes.wrapping_add(1);
                 conn.fin_wanted = true;
                 if planted(Bug::CloseWithoutFlush) {
                     (conn.staged, conn.out) = (Staged::default(), None);
@@ -175,6 +176,7 @@ impl Net {
             return false;
         }
         conn.phase = Phase::Closed;
+        self.flow_changes = self.flow_changes.wrapping_add(1);
         ops.close(key, how);
         self.descriptor_freed = true;
         conn.staged = Staged::default();

@@ -129,6 +129,8 @@ pub(crate) struct Connection {
     pub(crate) eof_told: bool,
     /// Reading was resumed while unconsumed input was kept: it is owed to the handler.
     pub(crate) input_waits: bool,
+    /// The handler left input because output is above the high mark; it is owed at the low mark.
+    pub(crate) held: bool,
     /// Our side will finish when the queue is empty; writing is over.
     pub(crate) fin_wanted: bool,
     pub(crate) fin_sent: bool,
@@ -165,6 +167,7 @@ impl Connection {
             eof: false,
             eof_told: false,
             input_waits: false,
+            held: false,
             fin_wanted: false,
             fin_sent: false,
             peer: peer.into(),

@@ -60,6 +60,15 @@ pub enum CloseReason {
         /// Bytes that were not sent.
         unsent_bytes: usize,
     },
+    /// What the peer sent breaks the rules of the protocol: its framing, say.
+    ///
+    /// A handler says so with [`Failure::malformed`](crate::Failure::malformed).
+    Malformed {
+        /// Which rule; of [`Framed`](crate::Framed) with the codecs of this library a
+        /// [`DecodeError`](crate::codec::DecodeError) or an
+        /// [`UnfinishedFrame`](crate::codec::UnfinishedFrame).
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A callback of the handler returned an error.
     HandlerFailed {
         /// The error.
@@ -111,6 +120,7 @@ impl fmt::Display for CloseReason {
             Self::LingerExpired { unsent_bytes } => {
                 write!(f, "the close took too long: {unsent_bytes} bytes were not sent")
             }
+            Self::Malformed { .. } => f.write_str("the peer broke the protocol"),
             Self::HandlerFailed { .. } => f.write_str("the handler failed"),
             Self::HandlerPanicked { message } => write!(f, "the handler panicked: {message}"),
             Self::LoopStopped => f.write_str("the loop stopped"),
@@ -122,7 +132,7 @@ impl Error for CloseReason {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Reset { source } | Self::Broken { source } => Some(source),
-            Self::HandlerFailed { source } => Some(source.as_ref()),
+            Self::HandlerFailed { source } | Self::Malformed { source } => Some(source.as_ref()),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! The way in: data, the peer's end, failure.
 
 use super::connection::Phase;
-use super::{CloseReason, Net};
+use super::{CloseReason, Net, Notice, OnHighMark};
 use crate::base::{Bug, Inbound, Key, ScanMark, planted};
 use crate::driver::Ops;
 
@@ -76,7 +76,29 @@ impl Net {
     /// Whether the handler may be given input now.
     pub(crate) fn is_flowing(&self, key: Key) -> bool {
         let conn = self.conns.get(key);
-        conn.is_some_and(|conn| conn.phase == Phase::Open && !conn.paused)
+        conn.is_some_and(|conn| conn.phase == Phase::Open && !conn.paused && !conn.held)
+    }
+
+    /// Whether a handler that works through a batch goes on with it, and keeps the rest otherwise.
+    ///
+    /// Above the high mark the rest waits for the low mark, as input that is not read yet does.
+    pub(crate) fn goes_on(&mut self, key: Key) -> bool {
+        let Some(conn) = self.conns.get_mut(key) else { return false };
+        if conn.phase != Phase::Open || conn.paused {
+            return false;
+        }
+        conn.held = conn.pressured && conn.config.on_high_mark == OnHighMark::PauseReading;
+        !conn.held
+    }
+
+    /// Tells kept input, or an end that was not told, in the next turn, unless a pause does it.
+    pub(crate) fn owe_input(&mut self, key: Key) {
+        let flowing = self.is_flowing(key);
+        let Some(conn) = self.conns.get_mut(key).filter(|_| flowing) else { return };
+        conn.input_waits |= conn.input.is_some();
+        if conn.input_waits || (conn.eof && !conn.eof_told) {
+            self.notices.push_back(Notice::InputWaits(key));
+        }
     }
 
     /// Whether kept input is owed to the handler, after a pause; it is not owed any more then.

@@ -27,6 +27,7 @@ pub use self::connection::{ConnStats, Pressure};
 pub(crate) use self::connection::{Connection, Phase};
 pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
 pub(crate) use self::input::Received;
+pub(crate) use self::staging::Growing;
 use self::staging::Staging;
 pub use self::target::{Target, TargetError};
 #[cfg(feature = "sim")]
@@ -95,6 +96,11 @@ pub(crate) struct Net {
     /// Connections with something to send or to finish, each once.
     dirty: Vec<Key>,
     staging: Staging,
+    /// Memory for an encoder that cannot write to the staging area.
+    spare: Vec<u8>,
+    /// Counts whatever may end a connection's flow of input: a pause, the high mark, an end. Whoever
+    /// works through a batch looks here, and at the connection only when this has changed.
+    pub(crate) flow_changes: u64,
     notices: VecDeque<Notice>,
     out_pool: Pool<OutQueue>,
     in_pool: Pool<Inbound>,
@@ -118,6 +124,8 @@ impl Net {
             listeners: Slab::default(),
             dirty: Vec::new(),
             staging: Staging::default(),
+            spare: Vec::new(),
+            flow_changes: 0,
             notices: VecDeque::new(),
             out_pool: Pool::new(POOLED_BUFFERS_MAX),
             in_pool: Pool::new(POOLED_BUFFERS_MAX),
@@ -224,6 +232,7 @@ impl Net {
             return;
         }
         conn.paused = paused;
+        self.flow_changes = self.flow_changes.wrapping_add(1);
         if conn.phase == Phase::Open {
             apply_read_mode(key, conn, ops);
             let owed = (conn.input.is_some() && !planted(Bug::ResumeWithoutInput))

@@ -6,10 +6,14 @@ use bytes::Bytes;
 
 use super::config::{FLUSH_EARLY_BYTES, SEND_AT_ONCE_BYTES};
 use super::connection::{Phase, Pressure};
+use super::staging::{Growing, Staged};
 use super::{CloseReason, Closed, Net, Notice, apply_read_mode};
 use crate::base::{Bug, Key, OutQueue, SHARE_BYTES_MIN, planted};
 use crate::driver::{Flushed, Ops};
 use crate::sys::CloseHow;
+
+/// The memory that encoders use which cannot write to the staging area is kept up to this size.
+const SPARE_BYTES_MAX: usize = 64 * 1024;
 
 impl Net {
     /// Queues a copy of `bytes`. See [`Conn::write`](crate::Conn::write).
@@ -60,6 +64,89 @@ impl Net {
             }
         }
         self.queue(key, bytes.len(), ops, |out| out.push_copy(bytes))
+    }
+
+    /// Gives the staging area out, for a connection to append its output where it is sent from.
+    ///
+    /// Where that cannot be, the area is memory for one frame instead, which is then written as
+    /// anything else is, and its `end_max` is zero.
+    pub(crate) fn give_staging(&mut self, key: Key) -> Growing {
+        // The common case, as in `write_copy`.
+        let conn = self
+            .conns
+            .get(key)
+            .filter(|conn| conn.phase == Phase::Open && conn.out.is_none() && !conn.fin_wanted);
+        conn.and_then(|conn| self.staging.give_out(conn.staged, conn.config.unmarked_bytes))
+            .unwrap_or_else(|| Growing::aside(std::mem::take(&mut self.spare)))
+    }
+
+    /// Takes back what [`give_staging`](Self::give_staging) gave out, with the output in it.
+    ///
+    /// A lot of it is sent at once, while it is in the nearest cache, and its place is used again.
+    /// Left to the end of the turn, the output of many connections would go through memory twice.
+    pub(crate) fn take_staging<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        growing: Growing,
+        ops: &mut O,
+    ) {
+        if growing.end_max == 0 {
+            return self.keep_spare(growing.bytes);
+        }
+        // The connection cannot have ended meanwhile: nobody could tell it to.
+        let mut nobody = Staged::default();
+        let conn = self.conns.get_mut(key);
+        let (part, dirty) = match conn {
+            Some(conn) => (&mut conn.staged, Some(&mut conn.dirty)),
+            None => (&mut nobody, None),
+        };
+        let added = self.staging.put_back(part, growing);
+        if let Some(dirty) = dirty.filter(|dirty| !added.is_empty() && !**dirty) {
+            *dirty = true;
+            self.dirty.push(key);
+        }
+        if self.watched.is_present() && !added.is_empty() {
+            let added = added.to_vec();
+            self.tell_written(key, &added);
+        }
+        if let Some(part) = self.conns.get(key).map(|conn| conn.staged)
+            && part.len() >= SEND_AT_ONCE_BYTES
+        {
+            self.flush(key, ops);
+            if self.conns.get(key).is_none_or(|conn| conn.staged.len() == 0) {
+                self.staging.free_last(part);
+            }
+        }
+    }
+
+    /// Queues the last part of an area that was given out and could not stay there, from `start`
+    /// on, as any other write.
+    pub(crate) fn write_behind<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        mut growing: Growing,
+        start: usize,
+        ops: &mut O,
+    ) -> Result<(), Closed> {
+        let bytes = if growing.end_max == 0 {
+            std::mem::take(&mut growing.bytes)
+        } else {
+            let mut bytes = std::mem::take(&mut self.spare);
+            bytes.extend_from_slice(&growing.bytes[start..]);
+            growing.bytes.truncate(start);
+            self.take_staging(key, growing, ops);
+            bytes
+        };
+        let written = self.write(key, &bytes, ops);
+        self.keep_spare(bytes);
+        written
+    }
+
+    fn keep_spare(&mut self, mut bytes: Vec<u8>) {
+        bytes.clear();
+        if bytes.capacity() <= SPARE_BYTES_MAX {
+            self.spare = bytes;
+        }
     }
 
     /// Queues `bytes` without copying them, unless they are small.
@@ -173,6 +260,7 @@ impl Net {
             return;
         }
         conn.pressured = true;
+        self.flow_changes = self.flow_changes.wrapping_add(1);
         if conn.phase == Phase::Open {
             apply_read_mode(key, conn, ops);
             self.notices.push_back(Notice::Pressure(key, Pressure::High));
@@ -283,11 +371,15 @@ impl Net {
         }
         conn.pressured = false;
         if conn.phase == Phase::Open {
+            let held = std::mem::take(&mut conn.held);
             if !planted(Bug::PressurePauseForever) {
                 apply_read_mode(key, conn, ops);
             }
             if !planted(Bug::LowMarkUntold) {
                 self.notices.push_back(Notice::Pressure(key, Pressure::Low));
+            }
+            if held {
+                self.owe_input(key);
             }
         }
         self.finish_output(key, ops);

@@ -34,6 +34,24 @@ impl Staged {
     }
 }
 
+/// The area, given out to one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Growing {
+    /// What it holds already is not to be touched; what is appended becomes output.
+    pub(crate) bytes: Vec<u8>,
+    /// Where the connection began to append.
+    from: usize,
+    /// What is appended may not reach this.
+    pub(crate) end_max: usize,
+}
+
+impl Growing {
+    /// Makes memory for one frame, which is no part of the staging area.
+    pub(super) fn aside(bytes: Vec<u8>) -> Self {
+        Self { bytes, from: 0, end_max: 0 }
+    }
+}
+
 impl Staging {
     /// Appends `bytes` to a connection's part.
     ///
@@ -63,6 +81,40 @@ impl Staging {
         true
     }
 
+    /// Gives the area out, for a connection to append to its part; `None` where
+    /// [`append`](Self::append) would refuse any write.
+    ///
+    /// Until it is [put back](Self::put_back), nobody else writes and nothing is sent.
+    pub(super) fn give_out(&mut self, part: Staged, part_bytes_max: usize) -> Option<Growing> {
+        let end = self.bytes.len();
+        let start = if part.len == 0 { end } else { part.start as usize };
+        let end_max = start.saturating_add(part_bytes_max).min(STAGED_BYTES_MAX);
+        if start + part.len() != end || end >= end_max {
+            return None;
+        }
+        Some(Growing { bytes: std::mem::take(&mut self.bytes), from: end, end_max })
+    }
+
+    /// Takes the area back, with what was appended to a connection's part, and returns that.
+    #[expect(clippy::cast_possible_truncation, reason = "the area is smaller than 4 GiB")]
+    pub(super) fn put_back(&mut self, part: &mut Staged, growing: Growing) -> &[u8] {
+        let Growing { bytes, from, .. } = growing;
+        let added = bytes.len() - from;
+        // An empty part would name a place that is gone in the next turn.
+        if part.len == 0 && added > 0 {
+            part.start = from as u32;
+        }
+        part.len += added as u32;
+        self.bytes = bytes;
+        &self.bytes[from..]
+    }
+
+    /// Uses the place of the last part again, which no connection has any more.
+    pub(super) fn free_last(&mut self, part: Staged) {
+        debug_assert_eq!(part.start as usize + part.len(), self.bytes.len(), "it is the last");
+        self.bytes.truncate(part.start as usize);
+    }
+
     /// Returns a connection's part.
     pub(super) fn part(&self, part: Staged) -> &[u8] {
         let start = part.start as usize;
@@ -72,6 +124,10 @@ impl Staging {
     /// Forgets everything. No connection may have a part any more.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
+        // One large frame must not keep its memory for ever.
+        if self.bytes.capacity() > 2 * STAGED_BYTES_MAX {
+            self.bytes = Vec::new();
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::any::Any;
 
-use super::{Conn, Failure, Flow, Input, Reactor};
+use super::{Conn, Failure, Flow, Reactor};
+use crate::base::Input;
 use crate::net::{CloseReason, ConnectError, Pressure};
 
 /// What [`Protocol::on_message`] receives: any value, sent by another connection or thread.

@@ -10,7 +10,7 @@ use super::handle::ConnHandle;
 use super::{Reactor, Tag};
 use crate::base::{ConnId, Key, ListenerId};
 use crate::driver::Ops;
-use crate::net::{CloseReason, Closed, ConnStats, Phase};
+use crate::net::{CloseReason, Closed, ConnStats, Growing, Phase};
 use crate::sys::{KeepAlive, SocketOption};
 
 /// A connection, lent for one callback.
@@ -56,6 +56,50 @@ impl<'a> Conn<'a> {
     pub fn write_shared(&mut self, bytes: Bytes) -> Result<(), Closed> {
         let Reactor { core, ops } = &mut self.reactor;
         core.net.write_shared(self.key, bytes, &mut **ops)
+    }
+
+    /// Gives the loop's staging area out; see [`FrameConn`](super::FrameConn).
+    pub(crate) fn give_staging(&mut self) -> Growing {
+        self.reactor.core.net.give_staging(self.key)
+    }
+
+    /// Takes it back.
+    pub(crate) fn take_staging(&mut self, growing: Growing) {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.take_staging(self.key, growing, &mut **ops);
+    }
+
+    /// Takes it back, and writes what could not stay in it.
+    pub(crate) fn write_behind(&mut self, growing: Growing, start: usize) -> Result<(), Closed> {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.write_behind(self.key, growing, start, &mut **ops)
+    }
+
+    /// Lends the connection for a shorter time.
+    pub(crate) fn reborrow(&mut self) -> Conn<'_> {
+        let Reactor { core, ops } = &mut self.reactor;
+        Conn { key: self.key, reactor: Reactor { core, ops: &mut **ops } }
+    }
+
+    /// Counts what may have ended some connection's flow of input; see `goes_on`.
+    #[inline]
+    pub(crate) fn flow_changes(&self) -> u64 {
+        self.reactor.core.net.flow_changes
+    }
+
+    /// Whether a handler that works through a batch of input goes on with it.
+    pub(crate) fn goes_on(&mut self) -> bool {
+        self.reactor.core.net.goes_on(self.key)
+    }
+
+    /// Whether the handler's part in the input is not over.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reactor.core.net.conn(self.key).is_some_and(|conn| conn.phase == Phase::Open)
+    }
+
+    /// Has kept input told again in the next turn.
+    pub(crate) fn owe_input(&mut self) {
+        self.reactor.core.net.owe_input(self.key);
     }
 
     /// Closes gracefully: queued output is flushed, then FIN is sent, then the peer's end is

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::calls::DueCall;
 use super::core::Core;
 use super::task::panic_message;
-use super::{Conn, Eof, Flow, Input, Message, Peer, Protocol, Reactor, Tag};
-use crate::base::{Bug, Inbound, Key, ScanMark, planted};
+use super::{Conn, Eof, Flow, Message, Peer, Protocol, Reactor, Tag};
+use crate::base::{Bug, Inbound, Input, Key, ScanMark, planted};
 use crate::driver::{Engine, Event, Lease};
 use crate::net::{Callback, CloseReason, ConnectError, Due, Notice, Phase, Received};
 use crate::sys::CloseHow;
@@ -256,6 +256,9 @@ impl<E: Engine> Dispatcher<E> {
             CloseReason::HandlerFailed { source } => {
                 tracing::warn!(%id, %reason, error = %source, "closed");
             }
+            CloseReason::Malformed { source } => {
+                tracing::info!(%id, %reason, error = %source, "closed")
+            }
             reason if reason.is_clean() => tracing::debug!(%id, %reason, "closed"),
             reason => tracing::info!(%id, %reason, "closed"),
         }
@@ -420,8 +423,7 @@ impl<E: Engine> Dispatcher<E> {
             Ok(Ok(())) => return true,
             Ok(Err(_)) if planted(Bug::FailureIgnored) => {}
             Ok(Err(failure)) => {
-                let source = failure.into_source();
-                core.net.close(key, CloseReason::HandlerFailed { source }, engine);
+                core.net.close(key, failure.into_reason(), engine);
             }
             Err(_) if planted(Bug::PanicKeepsConnection) => {}
             Err(panic) if planted(Bug::PanicEndsLoop) => resume_unwind(panic),

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::net::CloseReason;
+
 /// What a callback returns: `Ok` to go on, or the reason to close the connection.
 pub type Flow = Result<(), Failure>;
 
@@ -31,12 +33,29 @@ pub type Flow = Result<(), Failure>;
 /// ```
 pub struct Failure {
     source: Box<dyn Error + Send + Sync>,
+    is_the_peers: bool,
 }
 
 impl Failure {
     /// Makes a failure from a message.
     pub fn msg(message: impl Into<String>) -> Self {
-        Self { source: message.into().into() }
+        Self { source: message.into().into(), is_the_peers: false }
+    }
+
+    /// Makes a failure that is the peer's: what it sent breaks the rules of the protocol.
+    ///
+    /// `on_close` gets [`Malformed`](CloseReason::Malformed) then.
+    pub fn malformed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: error.into(), is_the_peers: true }
+    }
+
+    pub(crate) fn into_reason(self) -> CloseReason {
+        let Self { source, is_the_peers } = self;
+        if is_the_peers {
+            CloseReason::Malformed { source }
+        } else {
+            CloseReason::HandlerFailed { source }
+        }
     }
 
     /// Returns the error inside.
@@ -48,7 +67,7 @@ impl Failure {
 
 impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { source: Box::new(error) }
+        Self { source: Box::new(error), is_the_peers: false }
     }
 }
 

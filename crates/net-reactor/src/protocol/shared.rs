@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
-use super::{Conn, Eof, Failure, Flow, Input, Message, Protocol, Reactor, Tag};
+use super::{Conn, Eof, Failure, Flow, Message, Protocol, Reactor, Tag};
+use crate::base::Input;
 use crate::net::{CloseReason, ConnectError, Pressure};
 
 /// One handler that serves many connections of a loop, such as a room, a game or a client with a

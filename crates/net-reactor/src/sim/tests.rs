@@ -6,8 +6,9 @@ mod time;
 use std::time::Duration;
 
 use super::{Faults, Run, Simulation};
+use crate::base::Input;
 use crate::endpoint::{Client, Server};
-use crate::protocol::{Conn, Flow, Input, Peer, Protocol, Tag};
+use crate::protocol::{Conn, Flow, Peer, Protocol, Tag};
 
 struct Echo;
 

@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use super::rig::{Rig, ms, secs};
 use super::teller::Teller;
+use crate::base::Input;
 use crate::net::{ConnConfig, ConnectOptions};
-use crate::protocol::{Conn, Flow, Input, Message, Protocol};
+use crate::protocol::{Conn, Flow, Message, Protocol};
 use crate::sys::memory::NoHost;
 
 /// Two loops, of which the second listens on port 7000, and a tick each second on the first.

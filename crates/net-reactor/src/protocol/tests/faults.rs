@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::rig::{Rig, ms, secs};
 use super::teller::Log;
-use crate::base::Rng;
+use crate::base::{Input, Rng};
 use crate::net::{CloseReason, ConnConfig, ConnectError, ConnectOptions, OnHighMark};
-use crate::protocol::{Conn, Eof, Failure, Flow, Input, LoopConfig, Protocol, Reactor, Tag};
+use crate::protocol::{Conn, Eof, Failure, Flow, LoopConfig, Protocol, Reactor, Tag};
 
 fn number(rng: &mut Rng, below: u64) -> usize {
     usize::try_from(rng.below(below)).unwrap()

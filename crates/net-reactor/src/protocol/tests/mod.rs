@@ -8,6 +8,7 @@ mod conn_timers;
 mod connecting;
 mod errnos;
 mod faults;
+mod framed;
 mod pressure;
 mod reading;
 mod remains;

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use super::rig::{Rig, ms, secs};
 use super::teller::{Log, Teller};
-use crate::base::{ConnId, Rng};
+use crate::base::{ConnId, Input, Rng};
 use crate::net::{CloseReason, Closed, ConnConfig, ConnectOptions, OnHighMark, Pressure};
-use crate::protocol::{Conn, Flow, Input, LoopConfig, Protocol};
+use crate::protocol::{Conn, Flow, LoopConfig, Protocol};
 
 fn marks(log: &Log) -> Vec<String> {
     let is_mark = |line: &String| line.contains("High") || line.contains("Low");

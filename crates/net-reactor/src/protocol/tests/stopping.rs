@@ -2,8 +2,9 @@
 
 use super::rig::{Rig, ms, secs};
 use super::teller::Teller;
+use crate::base::Input;
 use crate::net::{ConnConfig, ConnectError};
-use crate::protocol::{Conn, Flow, Input, LoopConfig, Protocol, Reactor, Tag};
+use crate::protocol::{Conn, Flow, LoopConfig, Protocol, Reactor, Tag};
 
 /// Loop 0 listens; three loops' worth of peers are connected to it.
 fn serving(config: LoopConfig, handler: impl Fn(Teller) -> Teller + 'static) -> Rig {

@@ -5,9 +5,9 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::base::Instant;
+use crate::base::{Input, Instant};
 use crate::net::{CloseReason, ConnectError, Pressure};
-use crate::protocol::{Conn, Eof, Failure, Flow, Input, Message, Protocol, Reactor, Tag};
+use crate::protocol::{Conn, Eof, Failure, Flow, Message, Protocol, Reactor, Tag};
 
 /// What was told, each line with its time, and what should not have been.
 #[derive(Clone, Default)]

@@ -16,7 +16,7 @@
 //! |---|---|---|
 //! | is open | yes | it sent FIN by `shutdown_write` or in a close, and both send the queue first |
 //! | ended with `Closed`, `PeerClosed` | yes | so says the reason: all was handed to the kernel |
-//! | ended with `HandlerFailed`, `InputOverflow` | no | it tried to send all, and does not say whether it could |
+//! | ended with `HandlerFailed`, `Malformed`, `InputOverflow` | no | it tried to send all, and does not say whether it could |
 //! | ended with another reason | no | the queue was dropped |
 //! | is gone with its loop | no | so was its queue |
 //! | is not watched | no | nobody knows what it wrote |

@@ -1,8 +1,9 @@
 //! Each verb by itself.
 
 use super::*;
+use crate::base::Input;
 use crate::net::Pressure;
-use crate::protocol::{Conn, Eof, Failure, Flow, Input, Message, Tag};
+use crate::protocol::{Conn, Eof, Failure, Flow, Message, Tag};
 
 /// Writes down what it is told, and does what single letters ask for.
 #[derive(Default)]

@@ -5,9 +5,9 @@ use std::error::Error;
 use std::io;
 use std::rc::Rc;
 
-use crate::base::ConnId;
+use crate::base::{ConnId, Input};
 use crate::net::{CloseReason, ConnectError, Pressure};
-use crate::protocol::{Conn, Eof, Failure, Flow, Input, Message, Protocol, Reactor, Shared, Tag};
+use crate::protocol::{Conn, Eof, Failure, Flow, Message, Protocol, Reactor, Shared, Tag};
 
 /// What the test wants to know of the callbacks.
 #[derive(Debug, Default)]
@@ -85,6 +85,9 @@ fn copy(reason: &CloseReason) -> CloseReason {
         }
         CloseReason::LingerExpired { unsent_bytes } => {
             CloseReason::LingerExpired { unsent_bytes: *unsent_bytes }
+        }
+        CloseReason::Malformed { source } => {
+            CloseReason::Malformed { source: copy_error(source.as_ref()) }
         }
         CloseReason::HandlerFailed { source } => {
             CloseReason::HandlerFailed { source: copy_error(source.as_ref()) }

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Echo;
+use crate::base::Input;
 use crate::endpoint::{Client, Server};
 use crate::net::{CloseReason, ConnectError};
-use crate::protocol::{Conn, Flow, Input, Peer, Protocol, Reactor};
+use crate::protocol::{Conn, Flow, Peer, Protocol, Reactor};
 use crate::sim::{Run, Simulation};
 
 /// A server whose factory panics for its second peer.

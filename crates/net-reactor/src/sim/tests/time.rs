@@ -5,9 +5,10 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use super::Echo;
+use crate::base::Input;
 use crate::endpoint::{Client, Server};
 use crate::net::{CloseReason, ConnConfig, ConnectOptions};
-use crate::protocol::{Conn, Flow, Input, LoopConfig, Peer, Protocol, Tag};
+use crate::protocol::{Conn, Flow, LoopConfig, Peer, Protocol, Tag};
 use crate::sim::Simulation;
 use crate::sys::KeepAlive;
 

@@ -3,8 +3,9 @@
 use super::acts::Scene;
 use super::cast::Member;
 use super::verbs::{Act, Event, Verb};
+use crate::base::Input;
 use crate::net::{CloseReason, ConnectError, Pressure};
-use crate::protocol::{Conn, Eof, Failure, Flow, Input, Message, Protocol, Reactor, Tag};
+use crate::protocol::{Conn, Eof, Failure, Flow, Message, Protocol, Reactor, Tag};
 
 /// Where a handler stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,6 +231,7 @@ fn close_reason(reason: &CloseReason) -> String {
         CloseReason::SlowConsumer { .. } => "slow-consumer".into(),
         CloseReason::InputOverflow { .. } => "input-overflow".into(),
         CloseReason::LingerExpired { .. } => "linger-expired".into(),
+        CloseReason::Malformed { .. } => "malformed".into(),
         CloseReason::HandlerFailed { .. } => "handler-failed".into(),
         CloseReason::HandlerPanicked { .. } => "handler-panicked".into(),
         CloseReason::LoopStopped => "loop-stopped".into(),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::base::Input;
 use crate::endpoint::{Client, Server};
-use crate::protocol::{Conn, Eof, Failure, Flow, Input, Peer, Protocol};
+use crate::protocol::{Conn, Eof, Failure, Flow, Peer, Protocol};
 use crate::sim::Simulation;
 
 /// How much a client sends: more than the kernel holds, and less than the high mark, above which

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
-use crate::base::{Bug, ScanMark, planted};
+use super::{Bug, ScanMark, planted};
 
 /// The unconsumed bytes of a connection, lent for the length of one callback.
 ///
@@ -29,6 +29,12 @@ pub struct TooLong {
     pub limit_bytes: usize,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many bytes this thread's searches have looked at, at most: linear work is a count.
+    pub(crate) static EXAMINED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no end within {} bytes", self.limit_bytes)
@@ -38,8 +44,15 @@ impl fmt::Display for TooLong {
 impl Error for TooLong {}
 
 impl<'a> Input<'a> {
+    #[inline]
     pub(crate) const fn new(bytes: &'a [u8], mark: ScanMark) -> Self {
         Self { bytes, mark }
+    }
+
+    /// Returns the same input once more, for one who works on it alone and puts it back.
+    #[inline]
+    pub(crate) const fn copy(&self) -> Self {
+        Self { bytes: self.bytes, mark: self.mark }
     }
 
     /// Makes an input from bytes, to test a handler's parsing without a connection.
@@ -59,30 +72,42 @@ impl<'a> Input<'a> {
     }
 
     /// Returns the unconsumed bytes without consuming them.
+    #[inline]
     #[must_use]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// Returns how many bytes are unconsumed.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Whether everything is consumed.
+    #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Drops `count` bytes from the front, or all if there are fewer.
+    #[inline]
     pub fn consume(&mut self, count: usize) {
         self.bytes = &self.bytes[count.min(self.bytes.len())..];
         self.mark = ScanMark::default();
     }
 
+    /// Drops bytes that are known to be there.
+    #[inline]
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.bytes = &self.bytes[count..];
+        self.mark = ScanMark::default();
+    }
+
     /// Takes exactly `count` bytes, or nothing if there are fewer.
+    #[inline]
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, _) = self.bytes.split_at_checked(count)?;
         self.consume(count);
@@ -90,6 +115,7 @@ impl<'a> Input<'a> {
     }
 
     /// Takes everything.
+    #[inline]
     pub fn take_all(&mut self) -> &'a [u8] {
         let taken = self.bytes;
         self.consume(taken.len());
@@ -99,8 +125,7 @@ impl<'a> Input<'a> {
     /// Takes the bytes before the next `delimiter` and drops the delimiter with them.
     ///
     /// `Ok(None)` means that the delimiter has not arrived yet. A search resumes where the last
-    /// one for the same delimiter stopped, so a peer that sends byte by byte costs linear work
-    /// (for delimiters of up to 8 bytes).
+    /// one for the same delimiter stopped, so a peer that sends byte by byte costs linear work.
     ///
     /// # Errors
     ///
@@ -150,21 +175,39 @@ impl<'a> Input<'a> {
     /// Returns where `delimiter` starts, and remembers a fruitless search.
     fn find(&mut self, delimiter: &[u8]) -> Option<usize> {
         let from = self.mark.resume(delimiter).min(self.bytes.len());
+        let unsearched = &self.bytes[from..];
         let found = match delimiter {
-            [byte] => memchr(*byte, &self.bytes[from..]),
-            several => memmem::find(&self.bytes[from..], several),
+            [byte] => memchr(*byte, examined(unsearched)),
+            several if unsearched.len() < several.len() => None,
+            several => memmem::find(examined(unsearched), several),
         };
         if found.is_none() {
-            let overlap = if planted(Bug::CutDelimiterMissed) { 1 } else { delimiter.len().max(1) };
-            let searched = (self.len() + 1).saturating_sub(overlap);
-            self.mark.note(delimiter, searched);
+            let missed = planted(Bug::CutDelimiterMissed);
+            let cut = if missed { unsearched.len() } else { cut_at(unsearched, delimiter) };
+            self.mark.note(delimiter, from + cut);
         }
         found.map(|at| from + at)
     }
 
+    #[inline]
     pub(crate) const fn mark(&self) -> ScanMark {
         self.mark
     }
+}
+
+/// Returns where a delimiter begins that the end of `bytes` cuts, or their end.
+fn cut_at(bytes: &[u8], delimiter: &[u8]) -> usize {
+    let Some(first) = delimiter.first() else { return 0 };
+    let start = (bytes.len() + 1).saturating_sub(delimiter.len());
+    let mut candidates = memchr_iter(*first, examined(&bytes[start..])).map(|at| start + at);
+    candidates.find(|at| delimiter.starts_with(&bytes[*at..])).unwrap_or(bytes.len())
+}
+
+/// Counts what a search looks at, in tests.
+fn examined(bytes: &[u8]) -> &[u8] {
+    #[cfg(test)]
+    EXAMINED.with(|examined| examined.set(examined.get() + bytes.len()));
+    bytes
 }
 
 #[cfg(test)]
@@ -215,7 +258,7 @@ mod tests {
             if end < 6 {
                 assert_eq!(found, None);
                 mark = input.mark();
-                assert_eq!(mark.resume(b"\r\n"), end.saturating_sub(1), "after {end} bytes");
+                assert_eq!(mark.resume(b"\r\n"), end.min(4), "after {end} bytes");
             } else {
                 assert_eq!(found, Some(&b"aaaa"[..]));
             }

@@ -1,0 +1,80 @@
+//! What is encoded is decoded again, and what could not be is refused.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::codec::{EncodeError, Encoder, Output};
+
+/// Few different bytes, so that delimiters and parts of them are common.
+fn byte() -> impl Strategy<Value = u8> {
+    prop_oneof![8 => prop::sample::select(&b"ab\r\n;"[..]), 1 => any::<u8>()]
+}
+
+/// The frame as the peer will see it: a length field is written over.
+fn as_seen(named: &Named, frame: &[u8], wire: &[u8]) -> Vec<u8> {
+    if named.name.starts_with("LengthField") { wire.to_vec() } else { frame.to_vec() }
+}
+
+proptest! {
+    #[test]
+    fn what_is_sent_arrives(frames in vec(vec(byte(), 0..50), 0..8)) {
+        for named in ALL {
+            let mut codec = (named.make)();
+            let (mut wire, mut expected) = (Vec::new(), Vec::new());
+            for frame in &frames {
+                let before = wire.len();
+                match codec.encode(frame, &mut Output::behind(&mut wire)) {
+                    Ok(()) => expected.push(as_seen(named, frame, &wire[before..])),
+                    // What a connection does with a frame that was refused.
+                    Err(_) => wire.truncate(before),
+                }
+            }
+            let decoded = decode(&mut (named.make)(), [&wire[..]]);
+            prop_assert_eq!(decoded.end, Some(Ok(Vec::new())), "{}", named.name);
+            if named.name.contains("Raw") || named.name.contains("None") || named.name.contains("Bytes::new") || named.name.contains("Count(0)") {
+                prop_assert_eq!(decoded.frames.concat(), expected.concat(), "{}", named.name);
+            } else {
+                prop_assert_eq!(decoded.frames, expected, "{}", named.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_field_changes_nothing_but_itself(frame in vec(any::<u8>(), 0..40)) {
+        let mut codec = LengthField::u16(3).uncounted(2);
+        if let Ok(wire) = codec.to_bytes(&frame) {
+            prop_assert_eq!(&wire[..3], &frame[..3]);
+            prop_assert_eq!(&wire[5..], &frame[5..]);
+            prop_assert_eq!(usize::from(u16::from_be_bytes([wire[3], wire[4]])), frame.len() - 7);
+        } else {
+            prop_assert!(frame.len() < 7);
+        }
+    }
+}
+
+#[test]
+fn a_frame_that_contains_its_end_is_refused() {
+    let contains = |refused| assert_eq!(refused, Err(EncodeError::ContainsDelimiter));
+    contains(Lines::new().to_bytes("two\nlines"));
+    contains(Lines::new().to_bytes("cr at the end\r"));
+    contains(Delimited::new("--").to_bytes("a--b"));
+    // Together with the delimiter it has one earlier than it should.
+    contains(Delimited::new("--").to_bytes("a-"));
+    contains(Terminated::by("\r\n").to_bytes("\r\n"));
+    assert_eq!(Delimited::new("--").to_bytes("a-b").unwrap(), "a-b--");
+    assert_eq!(Lines::new().to_bytes("a\rb").unwrap(), "a\rb\n");
+}
+
+#[test]
+fn every_codec_refuses_what_is_over_its_limit() {
+    let frame = [b'x'; FRAME_BYTES_MAX + 1];
+    for named in ALL {
+        if ["Raw", "FixedSize", "300", "Bytes::new"].iter().any(|free| named.name.contains(free)) {
+            continue;
+        }
+        let refused = (named.make)().to_bytes(&frame);
+        let (bytes, limit_bytes) = (FRAME_BYTES_MAX + 1, FRAME_BYTES_MAX);
+        assert_eq!(refused, Err(EncodeError::TooLong { bytes, limit_bytes }), "{}", named.name);
+    }
+}
