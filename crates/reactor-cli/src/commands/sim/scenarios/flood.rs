@@ -161,7 +161,7 @@ pub(super) fn run(sim: &mut Simulation) {
                 done: done.clone(),
             };
             let mut dialer = Dialer::new("hub:9000", &lot, make);
-            dialer.pause_min = Duration::from_millis(if is_flood { 800 } else { 20 });
+            dialer.pause_min = Duration::from_millis(if is_flood { 1_000 } else { 20 });
             dialer.keep(&mut boot.reactor());
             Ok(())
         });
@@ -169,9 +169,9 @@ pub(super) fn run(sim: &mut Simulation) {
     // Buffers are this scenario's own, and so are hosts that stand still.
     sim.faults(Faults::swarm().without_all([Fault::SmallBuffers, Fault::HostFreeze]));
     hold_up(sim, hub, &lot);
-    sim.run_for(Duration::from_secs(10));
+    sim.run_for(Duration::from_secs(5));
     sim.calm();
     calm.add(1);
-    sim.run_for(Duration::from_secs(20));
+    sim.run_for(Duration::from_secs(8));
     all_go_on(sim, &done, Duration::from_secs(300), "floods and small requests are served");
 }
