@@ -122,7 +122,7 @@ impl Protocol for Source {
 /// all at once.
 fn hold_up(sim: &mut Simulation, host: Host, lot: &Lot) {
     let (pause, next) = (lot.time(Duration::from_millis(30)), lot.clone());
-    sim.after(lot.time(Duration::from_millis(200)), move |sim| {
+    sim.after(lot.time(Duration::from_millis(80)), move |sim| {
         sim.freeze(host);
         sim.after(pause, move |sim| {
             sim.thaw(host);
@@ -132,12 +132,12 @@ fn hold_up(sim: &mut Simulation, host: Host, lot: &Lot) {
 }
 
 pub(super) fn run(sim: &mut Simulation) {
-    let buffer = sim.pick("buffer_log2", 12..=20);
+    let buffer = sim.pick("buffer_log2", 14..=20);
     sim.buffers(1 << buffer);
     // No more than a few dozen buffers, which would take many turns and teach nothing new.
-    let bytes = sim.pick("bytes", 1..=1_500_000).min(64 << buffer);
+    let bytes = sim.pick("bytes", 1..=800_000).min(64 << buffer);
     let wave = sim.pick("wave", 1_000..=800_000).max(bytes / 4);
-    let sources = sim.pick("sources", 1..=4);
+    let sources = sim.pick("sources", 1..=3);
     let done = counters(sources + sim.pick("small_ones", 1..=4));
     let (lot, calm) = (Lot::new(sim), Counter::default());
     let draws = lot.clone();
@@ -161,7 +161,7 @@ pub(super) fn run(sim: &mut Simulation) {
                 done: done.clone(),
             };
             let mut dialer = Dialer::new("hub:9000", &lot, make);
-            dialer.pause_min = Duration::from_millis(if is_flood { 800 } else { 20 });
+            dialer.pause_min = Duration::from_millis(if is_flood { 1_300 } else { 20 });
             dialer.keep(&mut boot.reactor());
             Ok(())
         });
@@ -169,9 +169,9 @@ pub(super) fn run(sim: &mut Simulation) {
     // Buffers are this scenario's own, and so are hosts that stand still.
     sim.faults(Faults::swarm().without_all([Fault::SmallBuffers, Fault::HostFreeze]));
     hold_up(sim, hub, &lot);
-    sim.run_for(Duration::from_secs(10));
+    sim.run_for(Duration::from_secs(4));
     sim.calm();
     calm.add(1);
-    sim.run_for(Duration::from_secs(20));
+    sim.run_for(Duration::from_secs(7));
     all_go_on(sim, &done, Duration::from_secs(300), "floods and small requests are served");
 }

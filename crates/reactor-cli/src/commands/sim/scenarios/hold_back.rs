@@ -29,7 +29,7 @@ impl Protocol for Late {
         self.began_in_calm = self.calm.get() > 0;
         conn.pause();
         conn.set_timer(READ, self.lot.time(Duration::from_millis(200)));
-        conn.set_timer(OVERDUE, Duration::from_secs(30));
+        conn.set_timer(OVERDUE, Duration::from_secs(10));
         Ok(conn.write(Stream::new(3).make(self.bytes))?)
     }
 
@@ -59,7 +59,7 @@ impl Protocol for Late {
 
 pub(super) fn run(sim: &mut Simulation) {
     let bytes = sim.pick("bytes", 50_000..=300_000);
-    let high = usize::try_from(sim.pick("high_mark", 1..=40_000)).unwrap_or(1);
+    let high = usize::try_from(sim.pick("high_mark", 500..=40_000)).unwrap_or(1);
     let low = usize::try_from(sim.pick("low_mark", 0..=20_000)).unwrap_or(0);
     let buffer = usize::try_from(sim.pick("buffer", 1_000..=30_000)).unwrap_or(1_000);
     sim.buffers(buffer);
@@ -92,9 +92,9 @@ pub(super) fn run(sim: &mut Simulation) {
     }
     // Small buffers are this scenario's own.
     sim.faults(Faults::swarm().without(Fault::SmallBuffers));
-    sim.run_for(Duration::from_secs(20));
+    sim.run_for(Duration::from_secs(10));
     sim.calm();
     calm.add(1);
-    sim.run_for(Duration::from_secs(40));
+    sim.run_for(Duration::from_secs(13));
     all_go_on(sim, &done, Duration::from_secs(120), "echoes are complete again");
 }

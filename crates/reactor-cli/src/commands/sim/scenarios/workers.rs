@@ -112,7 +112,7 @@ impl Customer {
 impl Protocol for Customer {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
         self.began_in_calm = self.calm.get() > 0;
-        conn.set_timer(OVERDUE, Duration::from_secs(60));
+        conn.set_timer(OVERDUE, Duration::from_secs(10));
         if self.manner == Manner::Drops {
             conn.set_timer(SEND, Duration::from_millis(1));
             return Ok(());
@@ -187,9 +187,9 @@ pub(super) fn run(sim: &mut Simulation) {
     }
     // The kernel of a killed process sends its FIN wherever the stream is.
     sim.faults(Faults::swarm().without(Fault::ProcessKill));
-    sim.run_for(Duration::from_secs(30));
+    sim.run_for(Duration::from_secs(20));
     sim.calm();
     calm.add(1);
-    sim.run_for(Duration::from_secs(75));
+    sim.run_for(Duration::from_secs(15));
     all_go_on(sim, &done, Duration::from_secs(300), "customers are served again");
 }
