@@ -10,7 +10,6 @@ mod outbound;
 pub(crate) mod planted;
 mod pool;
 #[cfg(any(test, feature = "sim"))]
-#[cfg_attr(not(test), allow(dead_code, reason = "goes when the layer `sim` uses all of it"))]
 mod rng;
 mod side_table;
 mod slab;

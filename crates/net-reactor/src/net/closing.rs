@@ -149,7 +149,7 @@ impl Net {
             _ => reason,
         };
         if self.free_resources(key, how, ops) {
-            self.notices.push_back(Notice::Closed(key, reason));
+            self.notices.push_back(Notice::Closed(key, reason, how));
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) use self::watch::{Callback, Watched};
 use crate::base::{Bug, Inbound, Instant, Key, OutQueue, Pool, Slab, planted};
 use crate::driver::{Ops, ReadMode};
 use crate::event_loop::Timers;
+use crate::sys::CloseHow;
 
 /// How many idle buffers of each kind a loop keeps.
 const POOLED_BUFFERS_MAX: usize = 256;
@@ -52,7 +53,7 @@ pub(crate) enum Notice {
     /// Reading was resumed while unconsumed input waits.
     InputWaits(Key),
     /// The connection is over. Its slot is free afterwards.
-    Closed(Key, CloseReason),
+    Closed(Key, CloseReason, CloseHow),
 }
 
 /// What a timer is for.

@@ -5,7 +5,7 @@
 
 use super::{CloseReason, ConnectError};
 use crate::base::Key;
-use crate::sys::Wire;
+use crate::sys::{CloseHow, Wire};
 
 /// What a loop is about to call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +74,8 @@ pub(crate) trait Watch {
     /// leave. Told once after each call with input, before anything that follows from it.
     fn consumed(&mut self, conn: Key, bytes: &[u8], kept_bytes: usize, limit_bytes: usize);
 
-    /// The handler is about to be told of the end.
-    fn closed(&mut self, conn: Key, reason: &CloseReason);
+    /// The handler is about to be told of the end; `how` is what its peer was told.
+    fn closed(&mut self, conn: Key, reason: &CloseReason, how: CloseHow);
 
     /// The handler is about to be told that there was no connection.
     fn connect_failed(&mut self, conn: Key, error: &ConnectError);
@@ -128,9 +128,9 @@ impl Watched {
         }
     }
 
-    pub(crate) fn closed(&mut self, conn: Key, reason: &CloseReason) {
+    pub(crate) fn closed(&mut self, conn: Key, reason: &CloseReason, how: CloseHow) {
         if let Some(watch) = &mut self.watch {
-            watch.closed(conn, reason);
+            watch.closed(conn, reason, how);
         }
     }
 
@@ -161,7 +161,7 @@ impl Watched {
 
     pub(crate) fn consumed(&mut self, _conn: Key, _bytes: &[u8], _kept: usize, _limit: usize) {}
 
-    pub(crate) const fn closed(&mut self, _conn: Key, _reason: &CloseReason) {}
+    pub(crate) const fn closed(&mut self, _conn: Key, _reason: &CloseReason, _how: CloseHow) {}
 
     pub(crate) const fn connect_failed(&mut self, _conn: Key, _error: &ConnectError) {}
 }

@@ -139,7 +139,7 @@ impl Core {
         Leftovers {
             connections: self.net.conns_len(),
             listeners: self.net.listener_keys().len(),
-            timers: self.net.timers.len() - self.calls.len(),
+            timers: self.net.timers.len().abs_diff(self.calls.len()),
             handlers: self.handlers.len(),
             counted: self.shared.connections.load(std::sync::atomic::Ordering::Relaxed),
         }

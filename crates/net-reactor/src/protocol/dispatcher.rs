@@ -187,7 +187,7 @@ impl<E: Engine> Dispatcher<E> {
                     self.core.local.push_back(super::task::LocalTask::InputWaits(key));
                 }
                 Notice::ConnectFailed(key, error) => self.on_connect_failed(key, error),
-                Notice::Closed(key, reason) => self.on_closed(key, reason),
+                Notice::Closed(key, reason, how) => self.on_closed(key, reason, how),
             }
         }
     }
@@ -249,7 +249,7 @@ impl<E: Engine> Dispatcher<E> {
         }
     }
 
-    fn on_closed(&mut self, key: Key, reason: CloseReason) {
+    fn on_closed(&mut self, key: Key, reason: CloseReason, how: CloseHow) {
         let id = self.core.conn_id(key);
         match &reason {
             CloseReason::HandlerPanicked { .. } => tracing::error!(%id, %reason, "closed"),
@@ -265,7 +265,7 @@ impl<E: Engine> Dispatcher<E> {
         let untold = planted(Bug::ResetUntold) && matches!(reason, CloseReason::Reset { .. });
         let twice = planted(Bug::CloseToldTwice) && !reason.is_clean();
         if let Some(mut handler) = self.core.handlers.take(key) {
-            self.core.net.watched.closed(key, &reason);
+            self.core.net.watched.closed(key, &reason, how);
             self.core.net.watched.entered(Some(key), Callback::Close);
             let mut conn = Conn::new(key, &mut self.core, &mut self.engine);
             // One after the other: a second panic while the first unwinds would end the process.

@@ -81,6 +81,13 @@ impl LoopConfig {
         self
     }
 
+    /// Lets no more posts wait than `tasks`.
+    #[cfg(feature = "sim")]
+    pub(crate) fn limit_inbox(mut self, tasks: usize) -> Self {
+        self.inbox.tasks_max = self.inbox.tasks_max.min(tasks);
+        self
+    }
+
     /// Sets how many posted bytes may wait for the loop.
     #[must_use]
     pub fn inbox_bytes_max(mut self, bytes: usize) -> Self {

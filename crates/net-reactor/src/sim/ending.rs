@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::oracle::OracleKind;
 use super::{Fault, Host, Outcome, Simulation};
+use crate::net::ConnectError;
 use crate::protocol::Leftovers;
 
 /// How long a run waits at its end for the loops to stop, in the world's time: one hour.
@@ -99,10 +100,30 @@ impl Simulation {
                 self.fail(OracleKind::Resources, message);
             }
         }
+        self.check_beginnings();
         if let Some(violation) = self.oracles.finish() {
             self.violation.get_or_insert(violation);
         }
         self.complain();
+    }
+
+    /// Checks that the test did not pass because nothing ever began.
+    fn check_beginnings(&mut self) {
+        for host in (0..self.sites.len()).map(Host) {
+            if !self.sites[host.0].has_started {
+                let message = format!("the host {} never started", self.name_of(host));
+                self.fail(OracleKind::Check, message);
+            }
+            // No fault makes a name unknown here, so it is misspelt.
+            let failures = self.take_failures(host).into_iter();
+            let is_unknown =
+                |error: &ConnectError| matches!(error, ConnectError::NameNotFound { .. });
+            if self.chosen.is_empty()
+                && let Some(error) = failures.into_iter().find(is_unknown)
+            {
+                self.fail(OracleKind::Check, format!("{}: {error}", self.name_of(host)));
+            }
+        }
     }
 
     /// Checks that a loop that has stopped has given everything back.

@@ -176,7 +176,7 @@ impl Nursery<'_> {
         let config = match self.inbox_tasks_max {
             Some(tasks) => {
                 self.world.count(Fault::InboxFull);
-                config.inbox_tasks_max(tasks)
+                config.limit_inbox(tasks)
             }
             None => config,
         };

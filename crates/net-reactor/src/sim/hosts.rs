@@ -1,13 +1,16 @@
 //! The hosts of a simulation: starting what runs on them, and ending it.
 
+use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Simulation;
 use super::host::{Boot, BootCall, Host, Nursery, Process, Verdict};
+use super::oracle::OracleKind;
 use super::point::Reachable;
 use crate::base::{LoopId, Rng};
-use crate::net::ConnectError;
+use crate::endpoint::Error;
+use crate::net::{ConnectError, ListenError};
 use crate::protocol::{EventLoop, LoopStats, ServerHandle};
 
 /// How long a host waits before it tries again to start what could not start: 1 s.
@@ -28,6 +31,8 @@ pub(super) struct Site {
     /// What the test itself allows, which holds again after an episode.
     pub(super) descriptors_max: usize,
     pub(super) ports: RangeInclusive<u16>,
+    /// It could start at least once.
+    pub(super) has_started: bool,
     /// What tells the first failure of each client that has ended.
     verdicts: Vec<Verdict>,
     /// Episodes leave it alone.
@@ -44,6 +49,7 @@ impl Site {
             is_wanted: false,
             descriptors_max: usize::MAX,
             ports: LINUX_PORTS,
+            has_started: false,
             verdicts: Vec::new(),
             is_spared: false,
         }
@@ -96,7 +102,7 @@ impl Simulation {
         processes.extend(own.map(|own| Process { loops: vec![own], outcome: None }));
         self.sites[host.0].boot = Some(call);
         if let Err(error) = result {
-            tracing::info!(host = host.0, %error, "a simulated host could not start");
+            self.boot_failed(host, &error);
             drop(processes);
             self.schedule.skip(kernels.len());
             return self.after(BOOT_AGAIN, move |sim| {
@@ -106,12 +112,24 @@ impl Simulation {
             });
         }
         let count = kernels.len();
+        self.sites[host.0].has_started = true;
         self.sites[host.0].is_wanted = count > 0;
         let first = self.schedule.next_number();
         for process in processes {
             self.adopt(host, process, &kernels);
         }
         self.schedule.skip((first + count).saturating_sub(self.schedule.next_number()));
+    }
+
+    /// Notes why a host could not start. What will never be otherwise fails the run at once.
+    fn boot_failed(&mut self, host: Host, error: &Error) {
+        let name = self.name_of(host);
+        self.world.note_text("cannot start", &[host.0 as u64], |line| {
+            let _ = write!(line, " {name}: {error}");
+        });
+        if matches!(error, Error::Listen(ListenError::BadAddress { .. }) | Error::Target(_)) {
+            self.fail(OracleKind::Check, format!("the host {name} can never start: {error:?}"));
+        }
     }
 
     fn adopt(&mut self, host: Host, process: Process, kernels: &[(LoopId, usize)]) {

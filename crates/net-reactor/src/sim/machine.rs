@@ -60,7 +60,7 @@ impl Simulation {
             _ => self.world.count(Fault::ClockSkew),
         }
         self.machine(host).set_clock_rate(parts_per_million);
-        self.schedule.wake_all_of(host.0);
+        self.schedule.clock_changed(host.0, &self.world);
     }
 
     /// Lets the monotonic clock of a host jump forward, as after a suspended virtual machine. The
@@ -68,7 +68,7 @@ impl Simulation {
     pub fn jump_clock(&mut self, host: Host, forward: Duration) {
         self.world.count(Fault::ClockJump);
         self.machine(host).jump_clock(forward);
-        self.schedule.wake_all_of(host.0);
+        self.schedule.clock_changed(host.0, &self.world);
     }
 
     /// Sets the wall clock of a host, which its programs read with

@@ -1,6 +1,6 @@
 //! One run of a test under one seed, and the smallest run that still fails.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
@@ -102,7 +102,7 @@ impl Run {
             test(&mut sim);
             sim.finish();
         }));
-        let failure = failure.err().map(|panic| message_of(&*panic));
+        let failure = failure.err().map(|panic| with_place(&message_of(&*panic)));
         let outcome = sim.outcome(failure);
         // What the test left in its handlers is dropped here, while panics are kept quiet.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(sim)));
@@ -201,6 +201,17 @@ fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
 thread_local! {
     /// How many runs on this thread want panics not to be printed.
     static QUIET: Cell<u32> = const { Cell::new(0) };
+
+    /// Where the last panic that was not printed came from.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Adds to a message of a panic where it came from, unless it says so, or nobody knows.
+pub(super) fn with_place(message: &str) -> String {
+    match PLACE.take() {
+        Some(place) => format!("{message}, at {place}"),
+        None => message.to_owned(),
+    }
 }
 
 /// Keeps the panics of this thread off the terminal: a run has thousands, and reports the one that
@@ -215,6 +226,8 @@ impl Quiet {
             panic::set_hook(Box::new(move |info| {
                 if QUIET.get() == 0 {
                     print(info);
+                } else {
+                    PLACE.set(info.location().map(ToString::to_string));
                 }
             }));
         });

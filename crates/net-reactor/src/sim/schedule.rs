@@ -25,6 +25,8 @@ struct Runner {
     in_line: bool,
     /// It is not run before this, whatever happens.
     held_until: Option<Instant>,
+    /// Its turn came while its host stood still.
+    has_missed: bool,
     turned_at: Instant,
     turns_at_that_time: u32,
 }
@@ -35,7 +37,9 @@ enum State {
     /// A turn is over and the next has not begun: other loops see it awake.
     Awake,
     /// It waits in the kernel for so long, unless something happens.
-    Asleep { timeout: Option<Duration>, until: Option<Instant> },
+    ///
+    /// `deadline` is the end of it on the host's clock, and `until` in the time of the world.
+    Asleep { timeout: Option<Duration>, deadline: Option<Instant>, until: Option<Instant> },
 }
 
 /// What became of one turn.
@@ -116,6 +120,7 @@ impl Schedule {
             state: State::Awake,
             in_line: false,
             held_until: None,
+            has_missed: false,
             turned_at: Instant::ORIGIN,
             turns_at_that_time: 0,
         };
@@ -164,15 +169,36 @@ impl Schedule {
         if frozen {
             self.frozen.insert(host);
         } else if self.frozen.remove(&host) {
-            self.wake_all_of(host);
+            // Nobody else: a turn without a reason would heal a lost wake-up.
+            let missed = |runner: &mut Runner| std::mem::take(&mut runner.has_missed);
+            for number in self.loops_of(host) {
+                if self.runners.get_mut(&number).is_some_and(missed) {
+                    self.queue(number);
+                }
+            }
         }
     }
 
-    /// Lets every loop of a host look at the time again.
-    pub(super) fn wake_all_of(&mut self, host: usize) {
-        let of_host = |number: &usize| self.host_of(*number) == Some(host);
-        let loops: Vec<usize> = self.numbers().filter(of_host).collect();
-        loops.into_iter().for_each(|number| self.queue(number));
+    /// The clock of a host goes another way: its loops wake up at other times.
+    pub(super) fn clock_changed(&mut self, host: usize, world: &World) {
+        for number in self.loops_of(host) {
+            let Some(runner) = self.runners.get_mut(&number) else { continue };
+            let kernel = runner.kernel;
+            let State::Asleep { deadline: Some(deadline), until, .. } = &mut runner.state else {
+                continue;
+            };
+            let new = world.world_time(kernel, *deadline);
+            if let Some(old) = std::mem::replace(until, new) {
+                self.deadlines.remove(&(old, number));
+            }
+            if let Some(new) = new {
+                self.deadlines.insert((new, number));
+            }
+        }
+    }
+
+    fn loops_of(&self, host: usize) -> Vec<usize> {
+        self.numbers().filter(|number| self.host_of(*number) == Some(host)).collect()
     }
 
     fn host_of(&self, number: usize) -> Option<usize> {
@@ -222,7 +248,11 @@ impl Schedule {
             let Some(runner) = self.runners.get_mut(&number) else { continue };
             runner.in_line = false;
             // Who is held up, or whose host stands still, is put in line again when that is over.
-            if runner.held_until.is_some() || self.frozen.contains(&runner.host) {
+            if self.frozen.contains(&runner.host) {
+                runner.has_missed = true;
+                continue;
+            }
+            if runner.held_until.is_some() {
                 continue;
             }
             if self.habits.stall_ppm > 0
@@ -259,7 +289,7 @@ impl Schedule {
     fn turn(&mut self, number: usize, world: &World) -> Option<Turned> {
         let lingers = self.habits.shuffles && self.order.below(4) == 0;
         let runner = self.runners.get_mut(&number)?;
-        let State::Asleep { timeout, until } = runner.state else {
+        let State::Asleep { timeout, until, .. } = runner.state else {
             self.fall_asleep(number, world);
             return Some(Turned { number, end: None, spins: false });
         };
@@ -288,8 +318,9 @@ impl Schedule {
         let Some(runner) = self.runners.get_mut(&number) else { return };
         let timeout = runner.event_loop.fall_asleep();
         let at_once = timeout == Some(Duration::ZERO) || !world.is_kernel_quiet(runner.kernel);
-        let until = timeout.and_then(|timeout| world.deadline_in(runner.kernel, timeout));
-        runner.state = State::Asleep { timeout, until };
+        let deadline = timeout.map(|timeout| world.local_time(runner.kernel) + timeout);
+        let until = deadline.and_then(|deadline| world.world_time(runner.kernel, deadline));
+        runner.state = State::Asleep { timeout, deadline, until };
         if let Some(until) = until.filter(|_| !at_once) {
             self.deadlines.insert((until, number));
         }

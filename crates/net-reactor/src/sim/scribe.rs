@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::base::Key;
 use crate::net::{Callback, CloseReason, ConnectError, Watch};
-use crate::sys::Wire;
 use crate::sys::memory::World;
+use crate::sys::{CloseHow, Wire};
 
 /// A watch that writes down what it hears, and passes it on.
 ///
@@ -80,17 +80,47 @@ impl Watch for Scribe {
         self.next.consumed(conn, bytes, kept_bytes, limit_bytes);
     }
 
-    fn closed(&mut self, conn: Key, reason: &CloseReason) {
-        self.note("closed", Some(conn), &[u64::from(reason.is_clean())], |line| {
+    fn closed(&mut self, conn: Key, reason: &CloseReason, how: CloseHow) {
+        let words = [number_of_reason(reason), u64::from(how == CloseHow::Reset)];
+        self.note("closed", Some(conn), &words, |line| {
             let _ = write!(line, ": {reason}");
         });
-        self.next.closed(conn, reason);
+        self.next.closed(conn, reason, how);
     }
 
     fn connect_failed(&mut self, conn: Key, error: &ConnectError) {
-        self.note("not connected", Some(conn), &[], |line| {
+        self.note("not connected", Some(conn), &[number_of_error(error)], |line| {
             let _ = write!(line, ": {error}");
         });
         self.next.connect_failed(conn, error);
+    }
+}
+
+const fn number_of_reason(reason: &CloseReason) -> u64 {
+    match reason {
+        CloseReason::PeerClosed => 1,
+        CloseReason::Closed => 2,
+        CloseReason::Aborted => 3,
+        CloseReason::Reset { .. } => 4,
+        CloseReason::Broken { .. } => 5,
+        CloseReason::SlowConsumer { .. } => 6,
+        CloseReason::InputOverflow { .. } => 7,
+        CloseReason::LingerExpired { .. } => 8,
+        CloseReason::HandlerFailed { .. } => 9,
+        CloseReason::HandlerPanicked { .. } => 10,
+        CloseReason::LoopStopped => 11,
+        CloseReason::Malformed { .. } => 12,
+    }
+}
+
+const fn number_of_error(error: &ConnectError) -> u64 {
+    match error {
+        ConnectError::Refused { .. } => 1,
+        ConnectError::TimedOut { .. } => 2,
+        ConnectError::Unreachable { .. } => 3,
+        ConnectError::NameNotFound { .. } => 4,
+        ConnectError::CannotBind { .. } => 5,
+        ConnectError::Cancelled => 6,
+        ConnectError::Failed { .. } => 7,
     }
 }

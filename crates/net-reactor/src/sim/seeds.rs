@@ -42,12 +42,16 @@ pub fn seeds(count: u64, test: impl Fn(&mut Simulation)) {
     let count = read("SIM_SEEDS", |text| text.parse().ok()).unwrap_or(count);
     let faults = read("SIM_FAULTS", read_faults);
     let picks = read("SIM_PICKS", |text| text.split(',').map(read_pick).collect());
+    assert!(count > 0 || only.is_some(), "no seed is to be run, and so nothing would be tested");
     let seeds = only.map_or(0..count, |seed: u64| seed..seed.saturating_add(1));
+    let first_seed = seeds.start;
     for seed in seeds {
         let picks = picks.clone().unwrap_or_default();
         let run = Run { faults: faults.clone(), picks, ..Run::new(seed) };
         let first = run.perform(&test);
-        if first.failure.is_none() {
+        // The first seed is run twice, to see whether the test depends on more than its seed.
+        let is_first = seed == first_seed && only.is_none();
+        if first.failure.is_none() && !is_first {
             continue;
         }
         let again = run.perform(&test);
@@ -57,6 +61,9 @@ pub fn seeds(count: u64, test: impl Fn(&mut Simulation)) {
                 "{failure}\nseed {seed} went another way when it was repeated: something in this \
                  test depends on more than the seed"
             );
+        }
+        if first.failure.is_none() {
+            continue;
         }
         let small = run.shrink(&test).trace_lines(TRACE_LINES);
         let outcome = small.perform(&test);

@@ -191,6 +191,8 @@ impl Simulation {
     /// When the range is empty.
     #[track_caller]
     pub fn pick(&mut self, name: &str, range: RangeInclusive<u64>) -> u64 {
+        let is_plain = |each: char| each.is_ascii_alphanumeric() || "_-".contains(each);
+        assert!(name.chars().all(is_plain), "{name:?} cannot be written on a command line");
         assert!(!range.is_empty(), "there is nothing to pick {name:?} from");
         let (least, most) = (*range.start(), *range.end());
         let mut stream = self.chance.stream(&format!("pick/{name}"));

@@ -85,3 +85,56 @@ fn a_hundred_connections_live_for_ten_minutes() {
     sim.finish();
     assert_eq!(sim.open_descriptors(hub), 0);
 }
+
+/// A loop that sleeps without a deadline is not woken by what happens to its clock or its host:
+/// whoever was not woken for a post is still not.
+#[test]
+fn nobody_gets_a_turn_for_nothing() {
+    let mut sim = Simulation::new(1);
+    let host = sim.host("idle", |boot| {
+        boot.reactor();
+        Ok(())
+    });
+    sim.run_for(Duration::from_secs(1));
+    let turns = sim.stats(host).turns;
+    sim.clock_rate(host, 900_000);
+    sim.jump_clock(host, Duration::from_secs(5));
+    sim.freeze(host);
+    sim.run_for(Duration::from_secs(1));
+    sim.thaw(host);
+    sim.calm();
+    sim.run_for(Duration::from_secs(60));
+    assert_eq!(sim.stats(host).turns, turns);
+    sim.finish();
+}
+
+/// Returns why a run of `test` fails.
+fn failure_of(test: impl FnOnce(&mut Simulation)) -> String {
+    Run::new(1).perform(test).failure.expect("the run fails")
+}
+
+#[test]
+fn a_host_that_can_never_start_fails_the_run() {
+    let failure = failure_of(|sim| {
+        sim.host("hub", |boot| {
+            boot.serve(Server::new(|_: &Peer| Echo), "localhost:9000").map(drop)
+        });
+        sim.run_for(Duration::from_secs(60));
+    });
+    assert!(failure.contains("hub can never start"), "{failure}");
+}
+
+#[test]
+fn a_name_that_nobody_has_fails_the_run() {
+    let failure = failure_of(|sim| {
+        sim.host("device", |boot| boot.connect(Client::new(|| Ping), "hubb:9000").map(drop));
+        sim.run_for(Duration::from_secs(60));
+    });
+    assert!(failure.contains("hubb"), "{failure}");
+}
+
+#[test]
+fn a_failed_assertion_says_where_it_stands() {
+    let failure = failure_of(|sim| assert!(sim.seed() > 3, "two is less"));
+    assert!(failure.contains("two is less, at ") && failure.contains("tests.rs:"), "{failure}");
+}

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use super::{Books, OracleKind, Violation};
 use crate::base::Key;
 use crate::net::{Callback, CloseReason, ConnectError, Watch};
-use crate::sys::Wire;
+use crate::sim::run::with_place;
+use crate::sys::{CloseHow, Wire};
 
 /// The watch of one loop.
 pub(super) struct Eye {
@@ -53,7 +54,7 @@ impl Watch for Eye {
         let Some(message) = panic.filter(|_| is_own) else { return };
         books.counters.panics += 1;
         if !books.panics_allowed {
-            let violation = Violation::new(OracleKind::Panic, message);
+            let violation = Violation::new(OracleKind::Panic, with_place(message));
             books.judge(self.loop_number, |_, _| Err(violation));
         }
     }
@@ -97,11 +98,15 @@ impl Watch for Eye {
         });
     }
 
-    fn closed(&mut self, conn: Key, reason: &CloseReason) {
+    fn closed(&mut self, conn: Key, reason: &CloseReason, how: CloseHow) {
         let books = &mut *self.books.borrow_mut();
         books.counters.closed += 1;
         books.judge(self.loop_number, |calls, ledger| {
             let end = calls.closed(conn, reason)?;
+            if reason.is_clean() && how == CloseHow::Reset {
+                let message = format!("connection {conn:?} was {reason}, and its peer was reset");
+                return Err(Violation::new(OracleKind::Bytes, message));
+            }
             let Some(wire) = end.wire else { return Ok(()) };
             // Who closed with this reason had seen the peer's end, whether or not it was told.
             let judged = match reason {

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use super::*;
 use crate::base::Key;
 use crate::net::{CloseReason, ConnectError};
-use crate::sys::Wire;
+use crate::sys::{CloseHow, Wire};
 
 /// One loop that says what a test tells it to say.
 struct Teller {
@@ -58,7 +58,7 @@ impl Teller {
     }
 
     fn close(&mut self, reason: &CloseReason) {
-        self.eye.closed(CONN, reason);
+        self.eye.closed(CONN, reason, CloseHow::Fin);
         self.call(Callback::Close);
     }
 
@@ -125,7 +125,7 @@ fn both_panics_of_an_end_are_told_and_it_ends_once() {
     let mut teller = Teller::new();
     teller.oracles.allow_panics(true);
     teller.open(None);
-    teller.eye.closed(CONN, &CloseReason::Closed);
+    teller.eye.closed(CONN, &CloseReason::Closed, CloseHow::Fin);
     teller.eye.entered(Some(CONN), Callback::Close);
     teller.eye.left(Some("on_close"));
     teller.eye.left(Some("drop"));

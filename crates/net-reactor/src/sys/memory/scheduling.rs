@@ -1,7 +1,5 @@
 //! What whoever runs the loops of a world asks it between their turns.
 
-use std::time::Duration;
-
 use super::machine::{Host, Kernel};
 use super::world::World;
 use crate::base::Instant;
@@ -20,12 +18,19 @@ impl World {
         state.kernels.get(kernel).is_none_or(Kernel::is_quiet)
     }
 
-    /// Returns the time of the world at which `time` has passed for the loop of a kernel; `None`
-    /// if its clock is frozen.
-    pub(crate) fn deadline_in(&self, kernel: usize, time: Duration) -> Option<Instant> {
-        let machine = self.state().kernels.get(kernel)?.machine;
-        let host = Host { world: self.clone(), index: machine };
-        let deadline = host.now() + time;
-        host.world_time(deadline)
+    /// Reads the monotonic clock of a kernel's host.
+    pub(crate) fn local_time(&self, kernel: usize) -> Instant {
+        self.host_of(kernel).now()
+    }
+
+    /// Returns when the clock of a kernel's host shows `local`, in the time of the world; `None` if
+    /// it never will, as it is.
+    pub(crate) fn world_time(&self, kernel: usize, local: Instant) -> Option<Instant> {
+        self.host_of(kernel).world_time(local)
+    }
+
+    fn host_of(&self, kernel: usize) -> Host {
+        let index = self.state().kernels[kernel].machine;
+        Host { world: self.clone(), index }
     }
 }

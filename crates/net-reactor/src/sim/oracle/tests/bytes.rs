@@ -241,3 +241,12 @@ fn peers_that_are_never_seen_do_not_fill_the_memory() {
     ledger.consumed(there, b"anything", 0).unwrap();
     ledger.ended(there, 0).unwrap();
 }
+
+#[test]
+fn a_clean_end_does_not_reset_the_peer() {
+    let mut teller = Teller::new();
+    teller.open(None);
+    teller.eye.closed(CONN, &CloseReason::Closed, CloseHow::Reset);
+    let violation = teller.oracles.violation().unwrap();
+    assert_eq!(violation.oracle, OracleKind::Bytes, "{violation}");
+}

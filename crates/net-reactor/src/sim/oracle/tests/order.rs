@@ -61,13 +61,13 @@ fn a_connection_opens_once() {
 fn an_end_comes_after_on_open_and_once() {
     let mut teller = Teller::new();
     teller.eye.opened(CONN, None);
-    teller.eye.closed(CONN, &CloseReason::Closed);
+    teller.eye.closed(CONN, &CloseReason::Closed, CloseHow::Fin);
     teller.is_wrong(OracleKind::Callbacks, "was closed before on_open");
 
     let mut teller = Teller::new();
     teller.open(None);
     teller.close(&CloseReason::Closed);
-    teller.eye.closed(CONN, &CloseReason::Closed);
+    teller.eye.closed(CONN, &CloseReason::Closed, CloseHow::Fin);
     teller.is_wrong(OracleKind::Callbacks, "was closed after its end");
 
     let mut teller = Teller::new();
@@ -82,7 +82,7 @@ fn nothing_comes_after_the_end() {
     for callback in [Callback::Data, Callback::Eof, Callback::Timer, Callback::Message] {
         let mut teller = Teller::new();
         teller.open(None);
-        teller.eye.closed(CONN, &CloseReason::Closed);
+        teller.eye.closed(CONN, &CloseReason::Closed, CloseHow::Fin);
         teller.call(callback);
         teller.is_wrong(OracleKind::Callbacks, "when only on_close was due");
 
@@ -106,7 +106,7 @@ fn callbacks_do_not_nest() {
     let mut teller = Teller::new();
     teller.open(None);
     teller.eye.entered(None, Callback::Function);
-    teller.eye.closed(CONN, &CloseReason::Closed);
+    teller.eye.closed(CONN, &CloseReason::Closed, CloseHow::Fin);
     teller.is_wrong(OracleKind::Callbacks, "was closed within a function on the loop");
 
     let mut teller = Teller::new();
