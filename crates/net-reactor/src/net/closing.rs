@@ -22,6 +22,9 @@ impl Net {
         let Some(conn) = self.conns.get_mut(key) else { return };
         match conn.phase {
             Phase::Connecting => self.fail_connect(key, ConnectError::Cancelled, ops),
+            Phase::Open if planted(Bug::CloseResets) => {
+                self.finish(key, reason, CloseHow::Reset, ops);
+            }
             Phase::Open => {
                 conn.phase = Phase::Closing;
                 self.flow_changes = self.flow_changes.wrapping_add(1);

@@ -35,7 +35,8 @@ const TRACE_LINES: usize = 40;
 /// # Panics
 ///
 /// When a run fails: with the end of its trace, the failure, and the line that repeats it; or when
-/// a variable makes no sense. A run that goes another way when it is repeated is reported as that.
+/// a variable makes no sense; or when `count` is 0. A run that goes another way when it is repeated
+/// is reported as that: a failing one is repeated, and of the others the first.
 #[track_caller]
 pub fn seeds(count: u64, test: impl Fn(&mut Simulation)) {
     let only = read("SIM_SEED", |text| text.parse().ok());

@@ -203,6 +203,9 @@ bugs! {
     /// A graceful close drops what is queued.
     CloseWithoutFlush, "close-without-flush", "net/closing.rs",
         "close sends what was written (asyncore, Tornado: unsent bytes are lost)";
+    /// A close resets the connection at once, and calls it an orderly one.
+    CloseResets, "close-resets", "net/closing.rs",
+        "close(2) with output queued is no graceful close (asyncore, Tornado: unsent bytes are lost)";
     /// A graceful close does not wait for the peer's end: unread input becomes RST.
     CloseWithoutDrain, "close-without-drain", "net/closing.rs",
         "close(2) with unread input destroys output that was sent (RFC 1122 4.2.2.13)";
