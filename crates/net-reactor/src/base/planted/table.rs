@@ -282,7 +282,7 @@ bugs! {
     PeriodicDrift, "periodic-drift", "protocol/calls.rs",
         "a period has a grid (Tornado PeriodicCallback)";
     /// A delimiter that is cut in two by a receive is not found.
-    CutDelimiterMissed, "cut-delimiter-missed", "protocol/input.rs",
+    CutDelimiterMissed, "cut-delimiter-missed", "base/input.rs",
         "any cutting of the input gives the same frames (asynchat find_prefix_at_end)";
     /// What was posted before a stop does not run.
     PostsLostAtStop, "posts-lost-at-stop", "protocol/turning.rs",
