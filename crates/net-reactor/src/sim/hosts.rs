@@ -183,6 +183,7 @@ impl Simulation {
     /// A loop has ended by itself.
     pub(super) fn loop_ended(&mut self, number: usize) {
         drop(self.schedule.remove(number));
+        self.oracles.loop_over(number);
         let of_loop = |process: &Running| process.loops.contains(&number);
         let Some(at) = self.processes.iter().position(of_loop) else { return };
         let process = &mut self.processes[at];

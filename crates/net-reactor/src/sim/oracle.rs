@@ -158,6 +158,15 @@ impl Oracles {
         }
     }
 
+    /// Closes the books of a loop that has stopped by itself, which must be in order.
+    pub(crate) fn loop_over(&self, loop_number: usize) {
+        let books = &mut *self.books.borrow_mut();
+        let Some(calls) = books.loops.remove(&loop_number) else { return };
+        if let Some(left) = calls.leftover() {
+            books.verdict.get_or_insert(left);
+        }
+    }
+
     /// Returns the first promise that was broken.
     pub(crate) fn violation(&self) -> Option<Violation> {
         self.books.borrow().verdict.clone()
