@@ -105,10 +105,11 @@ pub(crate) struct SimArgs {
 
     /// Run this seed alone
     #[arg(long, value_name = "K", conflicts_with_all = ["seeds", "from", "minutes"])]
+    #[arg(value_parser = seed)]
     pub(crate) seed: Option<u64>,
 
     /// First seed
-    #[arg(long, value_name = "K", default_value_t = 0)]
+    #[arg(long, value_name = "K", default_value_t = 0, value_parser = seed)]
     pub(crate) from: u64,
 
     /// Run seed after seed for so many minutes instead
@@ -185,6 +186,16 @@ fn loops() -> clap::builder::RangedI64ValueParser<u16> {
 
 fn target(text: &str) -> Result<Target, net_reactor::TargetError> {
     text.parse()
+}
+
+/// Reads a seed: decimal, or hexadecimal as programs print it, such as `0x2a`.
+fn seed(text: &str) -> Result<u64, String> {
+    let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (digits, radix) = hex.map_or((text, 10), |digits| (digits, 16));
+    // The standard library would take a sign as well.
+    let is_number = digits.chars().all(|digit| digit.is_digit(radix));
+    let number = is_number.then(|| u64::from_str_radix(digits, radix).ok()).flatten();
+    number.ok_or_else(|| format!("write a number up to {}, such as 42 or 0x2a", u64::MAX))
 }
 
 /// Reads the size of a scenario, such as `clients=3`.
@@ -289,6 +300,37 @@ mod tests {
         ] {
             let error = duration(text).expect_err(text);
             assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_seed_is_decimal_or_hexadecimal() {
+        for (text, number) in [
+            ("0", 0),
+            ("42", 42),
+            ("0x2a", 42),
+            ("0X2A", 42),
+            ("18446744073709551615", u64::MAX),
+            ("0xffffffffffffffff", u64::MAX),
+        ] {
+            assert_eq!(seed(text), Ok(number), "{text}");
+        }
+        for text in ["", "0x", "2a", "0x+2a", "+1", "-1", "0x10000000000000000", "1.5"] {
+            let error = seed(text).expect_err(text);
+            assert!(error.contains("0x2a"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn both_options_for_seeds_read_hexadecimal() {
+        for option in ["--seed", "--from"] {
+            let words = ["reactor", "sim", option, "0x2a"];
+            let Ok(Asked::Run(Arguments { command: Command::Sim(args), .. })) = parse_from(words)
+            else {
+                panic!("{words:?} was not understood");
+            };
+            let (seed, from) = if option == "--seed" { (Some(42), 0) } else { (None, 42) };
+            assert_eq!((args.seed, args.from), (seed, from), "{option}");
         }
     }
 

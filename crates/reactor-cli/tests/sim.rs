@@ -6,7 +6,7 @@ mod common;
 
 use std::process::Output;
 
-use common::{only_line, run};
+use common::{Running, only_line, reactor, run};
 
 fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -57,6 +57,7 @@ fn what_does_not_exist_is_one_line_and_exit_code_2() {
         (&["--scenario", "echo", "--pick", "cats=3"], "picks \"cats\" - they pick bytes, clients"),
         (&["--pick", "clients"], "such as clients=3"),
         (&["--seed", "none"], "--seed"),
+        (&["--from", "18446744073709551615", "--seeds", "5"], "no 5 seeds from 184467440737"),
     ] {
         let output = run(&[&["sim"], args].concat());
         assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
@@ -114,6 +115,61 @@ fn the_summary_can_be_an_object() {
     assert_eq!(value["failed"], 1);
     assert_eq!(value["failures"][0]["scenario"], "broken");
     assert!(value["trace_hash"].as_str().is_some_and(|hash| hash.len() == 16), "{value}");
+}
+
+#[test]
+fn each_failure_has_a_command_of_its_own() {
+    let args = ["sim", "--scenario", "broken", "--seeds", "7", "--faults", "clog"];
+    let printed = text(&run(&args));
+    let lines = printed.lines().map(str::trim);
+    let repeats: Vec<&str> = lines.filter_map(|line| line.strip_prefix("repeat: ")).collect();
+    let output = run(&[&args[..], &["--json"]].concat());
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&value["failed"], repeats.len()), (&7.into(), 7), "{printed}");
+    for (seed, repeat) in repeats.iter().enumerate() {
+        let start = format!("reactor sim --scenario broken --seed {seed} --faults ");
+        assert!(repeat.starts_with(&start), "{repeat}");
+        assert_eq!(value["failures"][seed]["repeat"], *repeat);
+    }
+    // Those beyond the first ones are as they were.
+    assert_eq!(repeats[6], "reactor sim --scenario broken --seed 6 --faults clog");
+}
+
+/// Starts a simulation, interrupts it once it is at work, and returns its end and its last line.
+#[cfg(unix)]
+fn interrupted(args: &[&str]) -> (Output, String) {
+    use std::io::{BufRead, BufReader};
+
+    let mut running = Running::start(reactor(&[&["-vv", "sim"], args].concat()));
+    let mut lines = BufReader::new(running.child().stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("simulating")), "it did not start");
+    running.signal("INT");
+    let rest = std::thread::spawn(move || lines.map_while(Result::ok).last());
+    (running.end(), rest.join().unwrap().unwrap())
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_simulation_has_failed() {
+    let endless = ["--scenario", "timers", "--jobs", "1"];
+    for (limit, says) in [
+        (&["--seeds", "123456789"][..], " of 123,456,789 runs"),
+        (&["--minutes", "600"], " runs, before the time was over"),
+        // A run whose repetitions are not all done is none.
+        (&["--seeds", "3", "--audit", "4000000000"], "interrupted after 0 of 3 runs"),
+    ] {
+        let (output, line) = interrupted(&[&endless[..], limit].concat());
+        assert_eq!(output.status.code(), Some(1), "{limit:?}: {output:?}");
+        assert!(text(&output).contains("ended early"), "{limit:?}: {output:?}");
+        assert!(line.starts_with("reactor: interrupted after "), "{limit:?}: {line}");
+        assert!(line.ends_with(says), "{limit:?}: {line}");
+    }
+}
+
+#[test]
+fn seeds_are_read_as_hexadecimal_too() {
+    let hash = |seed| trace_hash(&run(&["sim", "--scenario", "timers", "--seed", seed]));
+    assert_eq!(hash("0x2a"), hash("42"));
 }
 
 #[cfg(feature = "power")]

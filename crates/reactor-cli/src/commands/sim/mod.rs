@@ -13,13 +13,13 @@ use std::fmt::Write;
 
 use net_reactor::sim::Fault;
 
-use self::plan::Plan;
+use self::plan::{Limit, Plan};
 use self::report::Report;
 use self::scenarios::Scenario;
 use self::tally::Tally;
 use crate::args::SimArgs;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, grouped};
 
 /// Runs what was asked for, and prints what came of it.
 pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
@@ -40,19 +40,27 @@ pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
     let plan = Plan::new(args)?;
     let mut tally = crew::work(&plan)?;
     tally.failures.sort_by_key(|each| (each.job.seed, each.job.scenario.name));
-    let stories = shrink::tell(&plan, &tally);
+    let stories = shrink::tell(&plan, &tally)?;
     let report = Report { plan: &plan, tally: &tally, stories: &stories };
     output::print(&if args.json { report.json() } else { report.text() })?;
-    verdict(args, &tally)
+    verdict(args, &plan, &tally)
 }
 
-fn verdict(args: &SimArgs, tally: &Tally) -> Result<(), Failure> {
+fn verdict(args: &SimArgs, plan: &Plan, tally: &Tally) -> Result<(), Failure> {
+    let mut faults = Vec::new();
     if !tally.failures.is_empty() {
-        return Err(Failure::run(format!(
-            "{} of {} runs failed - the lines above repeat them",
-            tally.failures.len(),
-            tally.runs
-        )));
+        let (failed, runs) = (grouped(tally.failures.len() as u64), grouped(tally.runs));
+        faults.push(format!("{failed} of {runs} runs failed - the lines above repeat them"));
+    }
+    if tally.is_cut_short {
+        let runs = grouped(tally.runs);
+        faults.push(match plan.limit {
+            Limit::Runs(all) => format!("interrupted after {runs} of {} runs", grouped(all)),
+            Limit::Time(_) => format!("interrupted after {runs} runs, before the time was over"),
+        });
+    }
+    if !faults.is_empty() {
+        return Err(Failure::run(faults.join("; ")));
     }
     let missing: Vec<&str> = tally.never_fired().map(Fault::name).collect();
     if args.require_all_faults && !missing.is_empty() {

@@ -1,13 +1,14 @@
 //! What is to be run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::thread;
 use std::time::Duration;
 
 use net_reactor::sim::{Fault, Run};
 
 use super::scenarios::{self, Scenario};
+use super::tally::Failed;
 use crate::args::SimArgs;
 use crate::failure::Failure;
 
@@ -50,7 +51,10 @@ impl Plan {
             (None, Some(minutes)) => {
                 Limit::Time(Duration::from_secs(minutes.get().saturating_mul(60)))
             }
-            (None, None) => runs_of(args.seeds.get()),
+            (None, None) => {
+                check_seeds(args.from, args.seeds)?;
+                runs_of(args.seeds.get())
+            }
         };
         let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let plan = Self {
@@ -86,6 +90,13 @@ impl Plan {
         run
     }
 
+    /// Returns the command line that repeats a failure as it was.
+    pub(super) fn line_of(&self, failed: &Failed) -> String {
+        let Failed { job, is_unsteady, .. } = failed;
+        let line = format!("reactor sim --scenario {} {}", job.scenario.name, self.run_of(*job));
+        if *is_unsteady { format!("{line} --audit {}", self.times) } else { line }
+    }
+
     /// Which sizes a scenario has shows only when it runs.
     fn check_picks(&self) -> Result<(), Failure> {
         if self.picks.is_empty() {
@@ -106,6 +117,17 @@ impl Plan {
                 )))
             }
         }
+    }
+}
+
+/// Refuses a range of seeds that goes beyond the last one there is.
+fn check_seeds(first: u64, count: NonZeroU64) -> Result<(), Failure> {
+    match first.checked_add(count.get() - 1) {
+        Some(_) => Ok(()),
+        None => Err(Failure::usage(format!(
+            "there are no {count} seeds from {first} on - the last seed is {}",
+            u64::MAX
+        ))),
     }
 }
 

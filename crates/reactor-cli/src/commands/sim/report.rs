@@ -73,15 +73,17 @@ impl Report<'_> {
     }
 
     fn write_failures(&self, text: &mut String) -> std::fmt::Result {
-        for Story { failure, repeat, .. } in self.stories {
+        let (long, short): (Vec<_>, Vec<_>) = self.stories.iter().partition(|each| each.is_long);
+        for Story { failure, repeat, .. } in long {
             writeln!(text, "\n  failed: {}\n  repeat: {repeat}", failure.replace('\n', " "))?;
         }
-        let more = self.tally.failures.len() - self.stories.len();
-        for failed in self.tally.failures.iter().skip(self.stories.len()).take(20) {
-            let job = failed.job;
-            write!(text, "\n  also failed: --scenario {} --seed {}", job.scenario.name, job.seed)?;
+        if !short.is_empty() {
+            writeln!(text, "\n  also failed:")?;
         }
-        if more > 0 { writeln!(text) } else { Ok(()) }
+        for Story { repeat, .. } in short {
+            writeln!(text, "  repeat: {repeat}")?;
+        }
+        Ok(())
     }
 
     /// Returns the result as one JSON object on one line.

@@ -41,6 +41,7 @@ mod hold_back;
 mod itself;
 mod jobs;
 mod limits;
+mod long_timers;
 mod loops;
 mod lot;
 mod panics;
@@ -120,6 +121,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("prompt", "what is due at once is done at once, also on a loop about to sleep", prompt::run),
     scenario("distant", "where nothing fails no attempt fails, however long it takes", distant::run),
     scenario("hold-back", "who reads late is held back, and gets everything in the end", hold_back::run),
+    scenario("long-timers", "timers of microseconds and of weeks, over two months: in order, none early", long_timers::run),
 ];
 
 /// It fails under every seed. Tests of this command use it; it is in no list.
