@@ -256,6 +256,26 @@ impl State {
         self.set_out(at, hop, segment);
     }
 
+    /// Sends a segment that takes half of the way's latency, and less if it has to in order to
+    /// overtake what arrives at `last`.
+    pub(super) fn transmit_ahead(
+        &mut self,
+        (from, to): (usize, usize),
+        last: Instant,
+        segment: Segment,
+    ) {
+        let (now, default) = (self.now, self.settings.link);
+        let (latency, cuts) = if from == to {
+            (Duration::ZERO, 0)
+        } else {
+            let wire = self.wire((from, to));
+            // The same draw as for any segment: what follows is not shifted.
+            (wire.link.unwrap_or(default).latency.draw(&mut wire.rng), wire.cuts)
+        };
+        let at = now + latency.min(last - now) / 2;
+        self.schedule(at, Event::Arrival { hop: Hop { from, to, sent: now, cuts }, segment });
+    }
+
     /// Lets a segment arrive at a time, or behind those to the same socket that set out earlier.
     fn set_out(&mut self, at: Instant, hop: Hop, segment: Segment) {
         let receiver = segment.receiver().and_then(|key| self.sockets.get_mut(key));

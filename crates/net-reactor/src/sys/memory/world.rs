@@ -40,6 +40,9 @@ const TIME_WAIT: Duration = Duration::from_secs(60);
 ///   clogged. There is no congestion window, and no limit to the size of a segment.
 /// - What follows a lost segment is lost with it, and everything waits for the retransmission
 ///   timer: there are neither fast retransmits nor selective acknowledgements.
+/// - A segment never overtakes an earlier one to the same socket. Only a reset does, ahead of bytes
+///   that are under way and then count for nothing, and only by
+///   [`Fault::ResetOvertakes`](super::Fault::ResetOvertakes).
 /// - A server's end exists, and can be accepted, when the SYN arrives; Linux waits for the
 ///   acknowledgement of its answer.
 /// - Nobody connects over its own `TIME_WAIT`. Linux skips it for ports that it picks, as here, but
