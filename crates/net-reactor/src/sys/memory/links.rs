@@ -15,7 +15,7 @@ use crate::base::{Instant, Key, Rng};
 pub enum Latency {
     /// Always the same.
     Fixed(Duration),
-    /// Anything from `min` to `max`, evenly spread.
+    /// Anything from `min` to `max`, evenly spread; always `min` if `max` is less.
     Uniform {
         /// The shortest.
         min: Duration,
@@ -37,9 +37,9 @@ impl Latency {
     fn draw(self, rng: &mut Rng) -> Duration {
         match self {
             Self::Fixed(time) => time,
-            Self::Uniform { min, max } => min + below(rng, max.saturating_sub(min)),
+            Self::Uniform { min, max } => min.saturating_add(below(rng, max.saturating_sub(min))),
             Self::LongTail { base, spike, spikes_ppm } if rng.below(1_000_000) < spikes_ppm => {
-                base + below(rng, spike)
+                base.saturating_add(below(rng, spike))
             }
             Self::LongTail { base, .. } => base,
         }
@@ -48,7 +48,8 @@ impl Latency {
     /// Returns what a sender that has measured it for a while counts on.
     fn nominal(self) -> Duration {
         match self {
-            Self::Fixed(time) | Self::Uniform { max: time, .. } => time,
+            Self::Fixed(time) => time,
+            Self::Uniform { min, max } => min.max(max),
             Self::LongTail { base, .. } => base,
         }
     }
@@ -315,7 +316,8 @@ impl State {
         if from == to {
             return Duration::ZERO;
         }
-        self.link((from, to)).latency.nominal() + self.link((to, from)).latency.nominal()
+        let [there, back] = [(from, to), (to, from)].map(|way| self.link(way).latency.nominal());
+        there.saturating_add(back)
     }
 
     /// Returns the sockets of one host that are connected to another, in the order of their

@@ -49,6 +49,34 @@ fn a_long_tail_is_mostly_its_base_with_rare_spikes() {
 }
 
 #[test]
+fn a_spread_without_room_is_its_shortest_time() {
+    let world = World::new(5);
+    let mut pair = pair(&world);
+    world.set_links(Link::new(Latency::Uniform { min: ms(10), max: ms(3) }));
+    assert!(delays(&world, &mut pair, 20).iter().all(|delay| *delay == ms(10)));
+}
+
+#[test]
+fn the_longest_latencies_do_not_overflow() {
+    let most = Duration::MAX;
+    let endless = [
+        Latency::Fixed(most),
+        Latency::Uniform { min: ms(1), max: most },
+        Latency::LongTail { base: most, spike: most, spikes_ppm: 1_000_000 },
+    ];
+    for latency in endless {
+        let world = World::new(5);
+        let Pair { mut a, mut b, mut client, mut server } = pair(&world);
+        world.set_links(Link::new(latency));
+        send(&mut a, &mut client, b"x").unwrap();
+        // The timer of what is lost counts on the latency there and back.
+        world.cut("a", "b");
+        world.advance(ms(3_600_000));
+        assert_eq!(kind(receive(&mut b, &mut server)), ErrorKind::WouldBlock, "{latency:?}");
+    }
+}
+
+#[test]
 fn segments_queue_for_the_wire() {
     let world = World::new(1);
     let mut pair = pair(&world);
