@@ -108,9 +108,19 @@ impl World {
 
     /// Sets how long a segment takes from one host to another; no time by default.
     ///
-    /// Within a host it takes no time. Segments on their way keep their time of arrival.
+    /// Within a host it takes its [`local_latency`](Self::local_latency). Segments on their way
+    /// keep their time of arrival.
     pub(crate) fn latency(&self, latency: Duration) {
         self.state().settings.link.latency = Latency::Fixed(latency);
+    }
+
+    /// Sets how long a segment takes within a host, on every host; no time by default.
+    ///
+    /// With no time at all two programs on one host that answer each other without end do so at
+    /// one instant, and the clock never moves again. Segments on their way keep their time of
+    /// arrival, and none overtakes another of the same direction.
+    pub(crate) fn local_latency(&self, latency: Duration) {
+        self.state().settings.local_latency = latency;
     }
 
     /// Sets how long a segment takes on the way from one host to another, one way.
@@ -231,7 +241,7 @@ impl State {
         let (now, default) = (self.now, self.settings.link);
         if from == to {
             let hop = Hop { from, to, sent: now, cuts: 0 };
-            return self.set_out(now, hop, segment);
+            return self.set_out(now + self.settings.local_latency, hop, segment);
         }
         let wire = self.wire((from, to));
         let hop = Hop { from, to, sent: now, cuts: wire.cuts };
@@ -267,7 +277,7 @@ impl State {
     ) {
         let (now, default) = (self.now, self.settings.link);
         let (latency, cuts) = if from == to {
-            (Duration::ZERO, 0)
+            (self.settings.local_latency, 0)
         } else {
             let wire = self.wire((from, to));
             // The same draw as for any segment: what follows is not shifted.
@@ -314,7 +324,7 @@ impl State {
     /// Returns how long an answer takes that nothing delays.
     pub(super) fn round_trip(&self, from: usize, to: usize) -> Duration {
         if from == to {
-            return Duration::ZERO;
+            return self.settings.local_latency.saturating_mul(2);
         }
         let [there, back] = [(from, to), (to, from)].map(|way| self.link(way).latency.nominal());
         there.saturating_add(back)

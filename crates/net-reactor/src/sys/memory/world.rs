@@ -215,6 +215,8 @@ pub(super) struct State {
 pub(super) struct Settings {
     /// The properties of ways that have none of their own.
     pub(super) link: Link,
+    /// How long a segment takes within a host.
+    pub(super) local_latency: Duration,
     pub(super) time_wait: Duration,
     pub(super) name_latency: Duration,
     pub(super) capacity_bytes: usize,
@@ -239,6 +241,7 @@ impl State {
             seed,
             settings: Settings {
                 link: Link::default(),
+                local_latency: Duration::ZERO,
                 time_wait: TIME_WAIT,
                 name_latency: Duration::ZERO,
                 capacity_bytes: CAPACITY_BYTES,

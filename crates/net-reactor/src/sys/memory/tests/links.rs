@@ -132,6 +132,38 @@ fn loopback_takes_no_time_and_cannot_be_cut() {
 }
 
 #[test]
+fn loopback_takes_its_own_latency_and_keeps_the_order() {
+    let world = World::new(1);
+    let micros = Duration::from_micros;
+    world.local_latency(micros(10));
+    let mut a = world.host("a");
+    let (listener, address) = listen(&mut a, 0, &ListenOptions::default());
+    let mut client = a.connect(token(1), address, None).unwrap();
+    assert_eq!(kind(a.accept(&listener)), ErrorKind::WouldBlock);
+    world.advance(micros(10));
+    let (mut server, _) = a.accept(&listener).unwrap();
+    assert_eq!(kind(a.connected(&client)), ErrorKind::NotConnected);
+    world.advance(micros(10));
+    assert!(a.connected(&client).is_ok());
+
+    send(&mut a, &mut client, b"first").unwrap();
+    world.local_latency(micros(1));
+    send(&mut a, &mut client, b"second").unwrap();
+    a.shutdown_write(&client).unwrap();
+    world.advance(micros(9));
+    assert_eq!(kind(receive(&mut a, &mut server)), ErrorKind::WouldBlock);
+    world.advance(micros(1));
+    assert_eq!(receive(&mut a, &mut server).unwrap(), b"firstsecond");
+    assert_eq!(receive(&mut a, &mut server).unwrap(), b"");
+    // Nobody listens any more: the refusal comes back after both ways.
+    a.close_listener(listener);
+    let refused = a.connect(token(2), address, None).unwrap();
+    assert_eq!(kind(a.connected(&refused)), ErrorKind::NotConnected);
+    world.advance(micros(2));
+    assert_eq!(kind(a.connected(&refused)), ErrorKind::ConnectionRefused);
+}
+
+#[test]
 fn a_clogged_way_keeps_everything_in_order() {
     let world = World::new(1);
     world.capacity(1_000);
