@@ -165,15 +165,24 @@ impl World {
     pub(crate) fn unclog(&self, from: &str, to: &str) {
         let mut state = self.state();
         let way = (state.machine(from), state.machine(to));
-        let wire = state.wire(way);
-        wire.clogged = false;
-        for segment in std::mem::take(&mut wire.held) {
-            state.transmit(way.0, way.1, segment);
+        state.unclog(way);
+        state.run_due();
+    }
+
+    /// Ends every cut and every clog, as [`mend`](Self::mend) and [`unclog`](Self::unclog) do for
+    /// one way.
+    ///
+    /// Costs a look at each way that was ever used or changed, however many hosts there are.
+    pub(crate) fn heal(&self) {
+        let mut state = self.state();
+        let mut clogged = Vec::new();
+        for (way, wire) in &mut state.wires {
+            wire.cut = false;
+            if wire.clogged {
+                clogged.push(*way);
+            }
         }
-        // Acknowledgements are not segments of their own here; they waited as well.
-        for key in state.between(way.0, way.1) {
-            state.acknowledge_from(key);
-        }
+        clogged.into_iter().for_each(|way| state.unclog(way));
         state.run_due();
     }
 
@@ -234,6 +243,19 @@ impl State {
 
     fn link(&self, way: (usize, usize)) -> Link {
         self.wires.get(&way).and_then(|wire| wire.link).unwrap_or(self.settings.link)
+    }
+
+    /// Lets what waits for the end of a clog set out.
+    fn unclog(&mut self, way: (usize, usize)) {
+        let wire = self.wire(way);
+        wire.clogged = false;
+        for segment in std::mem::take(&mut wire.held) {
+            self.transmit(way.0, way.1, segment);
+        }
+        // Acknowledgements are not segments of their own here; they waited as well.
+        for key in self.between(way.0, way.1) {
+            self.acknowledge_from(key);
+        }
     }
 
     /// Sends a segment on its way.

@@ -189,6 +189,8 @@ impl fmt::Debug for World {
 pub(super) struct State {
     pub(super) now: Instant,
     pub(super) machines: Vec<Machine>,
+    /// The places of the hosts in `machines`, by their names.
+    machine_places: BTreeMap<String, usize>,
     pub(super) kernels: Vec<Kernel>,
     pub(super) sockets: Slab<Socket>,
     pub(super) listeners: Slab<Listening>,
@@ -230,6 +232,7 @@ impl State {
         Self {
             now: Instant::ORIGIN,
             machines: Vec::new(),
+            machine_places: BTreeMap::new(),
             kernels: Vec::new(),
             sockets: Slab::default(),
             listeners: Slab::default(),
@@ -273,14 +276,16 @@ impl State {
 
     /// Finds a host by its name, or makes it.
     pub(super) fn machine(&mut self, name: &str) -> usize {
-        if let Some(index) = self.machines.iter().position(|machine| machine.name == name) {
-            return index;
+        if let Some(index) = self.machine_places.get(name) {
+            return *index;
         }
-        let number = u32::try_from(self.machines.len() + 1).unwrap_or(u32::MAX);
+        let index = self.machines.len();
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let offset = self.chance.ports.below(u64::from(EPHEMERAL_PORTS_LEN));
         let offset = u16::try_from(offset).unwrap_or_default();
         self.machines.push(Machine::new(name, number, offset));
-        self.machines.len() - 1
+        self.machine_places.insert(name.to_owned(), index);
+        index
     }
 
     /// Returns the host that `ip` leads to from `machine`.

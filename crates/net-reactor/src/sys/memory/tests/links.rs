@@ -201,6 +201,36 @@ fn clogged_acknowledgements_keep_the_senders_buffer_until_they_come() {
 }
 
 #[test]
+fn healing_ends_every_cut_and_every_clog() {
+    let world = World::new(1);
+    let Pair { mut a, mut b, mut client, mut server } = pair(&world);
+    let mut c = world.host("c");
+    let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
+    let mut other = c.connect(token(1), address, None).unwrap();
+    let (mut other_end, _) = b.accept(&listener).unwrap();
+    world.cut("a", "b");
+    world.clog("c", "b");
+    world.clog("b", "c");
+    send(&mut a, &mut client, b"lost").unwrap();
+    send(&mut c, &mut other, b"kept").unwrap();
+    send(&mut b, &mut other_end, b"back").unwrap();
+    world.advance(ms(100));
+    assert_eq!(kind(receive(&mut b, &mut server)), ErrorKind::WouldBlock);
+    assert_eq!(kind(receive(&mut b, &mut other_end)), ErrorKind::WouldBlock);
+    world.heal();
+    assert_eq!(receive(&mut b, &mut other_end).unwrap(), b"kept");
+    assert_eq!(receive(&mut c, &mut other).unwrap(), b"back");
+    // What was lost comes when its sender tries again.
+    assert_eq!(kind(receive(&mut b, &mut server)), ErrorKind::WouldBlock);
+    world.advance(ms(200));
+    assert_eq!(receive(&mut b, &mut server).unwrap(), b"lost");
+    // With nothing left to heal nothing happens.
+    let event = world.next_event();
+    world.heal();
+    assert_eq!((event, world.next_event()), (None, None));
+}
+
+#[test]
 fn a_box_on_the_way_can_reset_both_ends() {
     let world = World::new(1);
     let Pair { mut a, mut b, mut client, mut server } = pair(&world);
