@@ -148,6 +148,9 @@ faults! {
     SendOneByte = "send-one-byte", Harmless;
     /// A reset arrives just before `shutdown`, which says `ENOTCONN`. Linux and macOS.
     ShutdownNotConnected = "shutdown-not-connected", Failing;
+    /// A reset arrives ahead of bytes that were sent before it, and these are discarded when they
+    /// come. Every network that loses or reorders segments.
+    ResetOvertakes = "reset-overtakes", Failing;
     /// Setting an option fails with `EINVAL`, and changes nothing. Linux, for what it thinks
     /// out of range; macOS, on a socket that the peer has left.
     OptionInvalid = "option-invalid", Failing;

@@ -15,7 +15,7 @@ use crate::base::{Instant, Key, Rng};
 pub enum Latency {
     /// Always the same.
     Fixed(Duration),
-    /// Anything from `min` to `max`, evenly spread.
+    /// Anything from `min` to `max`, evenly spread; always `min` if `max` is less.
     Uniform {
         /// The shortest.
         min: Duration,
@@ -37,9 +37,9 @@ impl Latency {
     fn draw(self, rng: &mut Rng) -> Duration {
         match self {
             Self::Fixed(time) => time,
-            Self::Uniform { min, max } => min + below(rng, max.saturating_sub(min)),
+            Self::Uniform { min, max } => min.saturating_add(below(rng, max.saturating_sub(min))),
             Self::LongTail { base, spike, spikes_ppm } if rng.below(1_000_000) < spikes_ppm => {
-                base + below(rng, spike)
+                base.saturating_add(below(rng, spike))
             }
             Self::LongTail { base, .. } => base,
         }
@@ -48,7 +48,8 @@ impl Latency {
     /// Returns what a sender that has measured it for a while counts on.
     fn nominal(self) -> Duration {
         match self {
-            Self::Fixed(time) | Self::Uniform { max: time, .. } => time,
+            Self::Fixed(time) => time,
+            Self::Uniform { min, max } => min.max(max),
             Self::LongTail { base, .. } => base,
         }
     }
@@ -107,9 +108,19 @@ impl World {
 
     /// Sets how long a segment takes from one host to another; no time by default.
     ///
-    /// Within a host it takes no time. Segments on their way keep their time of arrival.
+    /// Within a host it takes its [`local_latency`](Self::local_latency). Segments on their way
+    /// keep their time of arrival.
     pub(crate) fn latency(&self, latency: Duration) {
         self.state().settings.link.latency = Latency::Fixed(latency);
+    }
+
+    /// Sets how long a segment takes within a host, on every host; no time by default.
+    ///
+    /// With no time at all two programs on one host that answer each other without end do so at
+    /// one instant, and the clock never moves again. Segments on their way keep their time of
+    /// arrival, and none overtakes another of the same direction.
+    pub(crate) fn local_latency(&self, latency: Duration) {
+        self.state().settings.local_latency = latency;
     }
 
     /// Sets how long a segment takes on the way from one host to another, one way.
@@ -154,15 +165,24 @@ impl World {
     pub(crate) fn unclog(&self, from: &str, to: &str) {
         let mut state = self.state();
         let way = (state.machine(from), state.machine(to));
-        let wire = state.wire(way);
-        wire.clogged = false;
-        for segment in std::mem::take(&mut wire.held) {
-            state.transmit(way.0, way.1, segment);
+        state.unclog(way);
+        state.run_due();
+    }
+
+    /// Ends every cut and every clog, as [`mend`](Self::mend) and [`unclog`](Self::unclog) do for
+    /// one way.
+    ///
+    /// Costs a look at each way that was ever used or changed, however many hosts there are.
+    pub(crate) fn heal(&self) {
+        let mut state = self.state();
+        let mut clogged = Vec::new();
+        for (way, wire) in &mut state.wires {
+            wire.cut = false;
+            if wire.clogged {
+                clogged.push(*way);
+            }
         }
-        // Acknowledgements are not segments of their own here; they waited as well.
-        for key in state.between(way.0, way.1) {
-            state.acknowledge_from(key);
-        }
+        clogged.into_iter().for_each(|way| state.unclog(way));
         state.run_due();
     }
 
@@ -225,12 +245,25 @@ impl State {
         self.wires.get(&way).and_then(|wire| wire.link).unwrap_or(self.settings.link)
     }
 
+    /// Lets what waits for the end of a clog set out.
+    fn unclog(&mut self, way: (usize, usize)) {
+        let wire = self.wire(way);
+        wire.clogged = false;
+        for segment in std::mem::take(&mut wire.held) {
+            self.transmit(way.0, way.1, segment);
+        }
+        // Acknowledgements are not segments of their own here; they waited as well.
+        for key in self.between(way.0, way.1) {
+            self.acknowledge_from(key);
+        }
+    }
+
     /// Sends a segment on its way.
     pub(super) fn transmit(&mut self, from: usize, to: usize, segment: Segment) {
         let (now, default) = (self.now, self.settings.link);
         if from == to {
             let hop = Hop { from, to, sent: now, cuts: 0 };
-            return self.set_out(now, hop, segment);
+            return self.set_out(now + self.settings.local_latency, hop, segment);
         }
         let wire = self.wire((from, to));
         let hop = Hop { from, to, sent: now, cuts: wire.cuts };
@@ -254,6 +287,26 @@ impl State {
         }
         let at = leaves + link.latency.draw(&mut wire.rng);
         self.set_out(at, hop, segment);
+    }
+
+    /// Sends a segment that takes half of the way's latency, and less if it has to in order to
+    /// overtake what arrives at `last`.
+    pub(super) fn transmit_ahead(
+        &mut self,
+        (from, to): (usize, usize),
+        last: Instant,
+        segment: Segment,
+    ) {
+        let (now, default) = (self.now, self.settings.link);
+        let (latency, cuts) = if from == to {
+            (self.settings.local_latency, 0)
+        } else {
+            let wire = self.wire((from, to));
+            // The same draw as for any segment: what follows is not shifted.
+            (wire.link.unwrap_or(default).latency.draw(&mut wire.rng), wire.cuts)
+        };
+        let at = now + latency.min(last - now) / 2;
+        self.schedule(at, Event::Arrival { hop: Hop { from, to, sent: now, cuts }, segment });
     }
 
     /// Lets a segment arrive at a time, or behind those to the same socket that set out earlier.
@@ -293,9 +346,10 @@ impl State {
     /// Returns how long an answer takes that nothing delays.
     pub(super) fn round_trip(&self, from: usize, to: usize) -> Duration {
         if from == to {
-            return Duration::ZERO;
+            return self.settings.local_latency.saturating_mul(2);
         }
-        self.link((from, to)).latency.nominal() + self.link((to, from)).latency.nominal()
+        let [there, back] = [(from, to), (to, from)].map(|way| self.link(way).latency.nominal());
+        there.saturating_add(back)
     }
 
     /// Returns the sockets of one host that are connected to another, in the order of their

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use super::fault::Fault;
 use super::links::Hop;
 use super::machine::Named;
 use super::readiness::Later;
@@ -322,12 +323,47 @@ impl State {
     /// Sends RST from a socket to its peer, behind what is in flight already.
     ///
     /// Bytes that are unsent are lost with the socket; bytes in flight arrive, since this network
-    /// keeps the order.
+    /// keeps the order, unless a fault lets the reset overtake them.
     pub(super) fn send_reset(&mut self, from: Key) {
         let Some(sender) = self.sockets.get(from) else { return };
         let (Phase::Open, Some(to)) = (sender.phase, sender.peer) else { return };
         let (machine, far) = (sender.machine, sender.far);
-        self.transmit(machine, far, Segment::Reset { to });
+        match self.overtaken(from, to) {
+            Some(last) => self.transmit_ahead((machine, far), last, Segment::Reset { to }),
+            None => self.transmit(machine, far, Segment::Reset { to }),
+        }
+    }
+
+    /// Draws whether a reset overtakes bytes; returns when the last of these arrives.
+    ///
+    /// Bytes that nobody will read, and those that are lost in any case, are not worth a draw.
+    fn overtaken(&mut self, from: Key, to: Key) -> Option<Instant> {
+        if from == to || !self.faults.is_on() {
+            return None;
+        }
+        let (sender, receiver) = (self.sockets.get(from)?, self.sockets.get(to)?);
+        let listens = receiver.phase == Phase::Open && receiver.holder != Holder::Nobody;
+        if !listens
+            || receiver.is_stranger(from)
+            || sender.outgoing.is_acknowledged()
+            || sender.outgoing.has_lost()
+            || !self.is_passable(sender.machine, sender.far)
+            || !self.faults.draw(Fault::ResetOvertakes)
+        {
+            return None;
+        }
+        let last = self.events.iter().rev().find_map(|((at, _), event)| match event {
+            Event::Arrival { hop, segment: Segment::Data { to: receiver, .. } }
+                if *receiver == to && !self.loses(*hop) =>
+            {
+                Some(*at)
+            }
+            _ => None,
+        });
+        let last = last.filter(|at| *at > self.now)?;
+        self.faults.count(Fault::ResetOvertakes);
+        self.trace_fault(None, Fault::ResetOvertakes.name());
+        Some(last)
     }
 
     /// Answers a segment for a socket that cannot take it.

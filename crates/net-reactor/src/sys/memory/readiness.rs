@@ -306,9 +306,10 @@ impl State {
     /// Forgets what a dropped kernel still owed its loop, and returns the jobs.
     pub(super) fn retire(&mut self, kernel: usize) -> impl Sized + use<> {
         let retired = &mut self.kernels[kernel];
-        retired.ready.clear();
-        retired.arrived.clear();
-        retired.answers.clear();
+        // A world that starts its hosts over and over keeps the slots; they are to hold nothing.
+        retired.ready = VecDeque::new();
+        retired.arrived = VecDeque::new();
+        retired.answers = VecDeque::new();
         retired.alarm.take();
         let lane = retired.held.lane;
         let held = std::mem::replace(&mut retired.held, Held::new(lane));

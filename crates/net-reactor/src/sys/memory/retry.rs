@@ -76,7 +76,7 @@ impl State {
         let at = match socket.phase {
             Phase::Connecting => retry.syn_sent + Duration::from_secs(1 << retry.attempts),
             Phase::Open => {
-                let first = RETRY_MIN + self.round_trip(socket.machine, socket.far);
+                let first = RETRY_MIN.saturating_add(self.round_trip(socket.machine, socket.far));
                 sent + first.saturating_mul(1 << retry.attempts).min(RETRY_MAX)
             }
             Phase::Dead => return,

@@ -40,6 +40,9 @@ const TIME_WAIT: Duration = Duration::from_secs(60);
 ///   clogged. There is no congestion window, and no limit to the size of a segment.
 /// - What follows a lost segment is lost with it, and everything waits for the retransmission
 ///   timer: there are neither fast retransmits nor selective acknowledgements.
+/// - A segment never overtakes an earlier one to the same socket. Only a reset does, ahead of bytes
+///   that are under way and then count for nothing, and only by
+///   [`Fault::ResetOvertakes`](super::Fault::ResetOvertakes).
 /// - A server's end exists, and can be accepted, when the SYN arrives; Linux waits for the
 ///   acknowledgement of its answer.
 /// - Nobody connects over its own `TIME_WAIT`. Linux skips it for ports that it picks, as here, but
@@ -186,6 +189,8 @@ impl fmt::Debug for World {
 pub(super) struct State {
     pub(super) now: Instant,
     pub(super) machines: Vec<Machine>,
+    /// The places of the hosts in `machines`, by their names.
+    machine_places: BTreeMap<String, usize>,
     pub(super) kernels: Vec<Kernel>,
     pub(super) sockets: Slab<Socket>,
     pub(super) listeners: Slab<Listening>,
@@ -212,6 +217,8 @@ pub(super) struct State {
 pub(super) struct Settings {
     /// The properties of ways that have none of their own.
     pub(super) link: Link,
+    /// How long a segment takes within a host.
+    pub(super) local_latency: Duration,
     pub(super) time_wait: Duration,
     pub(super) name_latency: Duration,
     pub(super) capacity_bytes: usize,
@@ -225,6 +232,7 @@ impl State {
         Self {
             now: Instant::ORIGIN,
             machines: Vec::new(),
+            machine_places: BTreeMap::new(),
             kernels: Vec::new(),
             sockets: Slab::default(),
             listeners: Slab::default(),
@@ -236,6 +244,7 @@ impl State {
             seed,
             settings: Settings {
                 link: Link::default(),
+                local_latency: Duration::ZERO,
                 time_wait: TIME_WAIT,
                 name_latency: Duration::ZERO,
                 capacity_bytes: CAPACITY_BYTES,
@@ -267,14 +276,16 @@ impl State {
 
     /// Finds a host by its name, or makes it.
     pub(super) fn machine(&mut self, name: &str) -> usize {
-        if let Some(index) = self.machines.iter().position(|machine| machine.name == name) {
-            return index;
+        if let Some(index) = self.machine_places.get(name) {
+            return *index;
         }
-        let number = u32::try_from(self.machines.len() + 1).unwrap_or(u32::MAX);
+        let index = self.machines.len();
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let offset = self.chance.ports.below(u64::from(EPHEMERAL_PORTS_LEN));
         let offset = u16::try_from(offset).unwrap_or_default();
         self.machines.push(Machine::new(name, number, offset));
-        self.machines.len() - 1
+        self.machine_places.insert(name.to_owned(), index);
+        index
     }
 
     /// Returns the host that `ip` leads to from `machine`.

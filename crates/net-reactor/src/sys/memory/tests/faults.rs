@@ -76,6 +76,7 @@ fn try_out(world: &World, fault: Fault) {
         Fault::SendNoBuffers => no_buffers(world, fault),
         Fault::SendNotReady => not_ready(world, fault),
         Fault::ShutdownNotConnected => shutdown_dies(world, fault),
+        Fault::ResetOvertakes => reset_overtakes(world, fault),
         Fault::OptionInvalid | Fault::LocalAddressFails => small_calls_fail(world, fault),
         Fault::ReportSpurious
         | Fault::ReportLate
@@ -260,6 +261,34 @@ fn shutdown_dies(world: &World, fault: Fault) {
     assert_eq!(failed(receive(&mut a, &mut client)), RESET);
     stays_dead(&mut a, &mut client);
     assert_eq!(failed(receive(&mut b, &mut server)), RESET);
+}
+
+fn reset_overtakes(world: &World, fault: Fault) {
+    let Pair { mut a, mut b, mut client, mut server } = pair(world);
+    let Pair { a: mut c, b: mut d, client: idle, server: mut idle_end } = pair(world);
+    world.latency(ms(10));
+    only(world, fault);
+    // There is nothing that a reset could overtake.
+    c.close(idle, CloseHow::Reset);
+    world.advance(ms(9));
+    assert_eq!(failed(receive(&mut d, &mut idle_end)), WOULD_BLOCK);
+    world.advance(ms(1));
+    assert_eq!(failed(receive(&mut d, &mut idle_end)), RESET);
+    assert!(world.fired().iter().all(|(_, count)| *count == 0));
+
+    send(&mut a, &mut client, b"kept").unwrap();
+    world.advance(ms(10));
+    send(&mut a, &mut client, b"overtaken").unwrap();
+    world.advance(ms(2));
+    a.close(client, CloseHow::Reset);
+    world.advance(ms(4));
+    assert_eq!(receive(&mut b, &mut server).unwrap(), b"kept");
+    assert_eq!(failed(receive(&mut b, &mut server)), RESET);
+    world.advance(ms(100));
+    stays_dead(&mut b, &mut server);
+    b.close(server, CloseHow::Fin);
+    d.close(idle_end, CloseHow::Fin);
+    assert_eq!(world.sockets_len(), 0);
 }
 
 fn no_buffers(world: &World, fault: Fault) {

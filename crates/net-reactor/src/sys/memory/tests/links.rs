@@ -49,6 +49,34 @@ fn a_long_tail_is_mostly_its_base_with_rare_spikes() {
 }
 
 #[test]
+fn a_spread_without_room_is_its_shortest_time() {
+    let world = World::new(5);
+    let mut pair = pair(&world);
+    world.set_links(Link::new(Latency::Uniform { min: ms(10), max: ms(3) }));
+    assert!(delays(&world, &mut pair, 20).iter().all(|delay| *delay == ms(10)));
+}
+
+#[test]
+fn the_longest_latencies_do_not_overflow() {
+    let most = Duration::MAX;
+    let endless = [
+        Latency::Fixed(most),
+        Latency::Uniform { min: ms(1), max: most },
+        Latency::LongTail { base: most, spike: most, spikes_ppm: 1_000_000 },
+    ];
+    for latency in endless {
+        let world = World::new(5);
+        let Pair { mut a, mut b, mut client, mut server } = pair(&world);
+        world.set_links(Link::new(latency));
+        send(&mut a, &mut client, b"x").unwrap();
+        // The timer of what is lost counts on the latency there and back.
+        world.cut("a", "b");
+        world.advance(ms(3_600_000));
+        assert_eq!(kind(receive(&mut b, &mut server)), ErrorKind::WouldBlock, "{latency:?}");
+    }
+}
+
+#[test]
 fn segments_queue_for_the_wire() {
     let world = World::new(1);
     let mut pair = pair(&world);
@@ -104,6 +132,38 @@ fn loopback_takes_no_time_and_cannot_be_cut() {
 }
 
 #[test]
+fn loopback_takes_its_own_latency_and_keeps_the_order() {
+    let world = World::new(1);
+    let micros = Duration::from_micros;
+    world.local_latency(micros(10));
+    let mut a = world.host("a");
+    let (listener, address) = listen(&mut a, 0, &ListenOptions::default());
+    let mut client = a.connect(token(1), address, None).unwrap();
+    assert_eq!(kind(a.accept(&listener)), ErrorKind::WouldBlock);
+    world.advance(micros(10));
+    let (mut server, _) = a.accept(&listener).unwrap();
+    assert_eq!(kind(a.connected(&client)), ErrorKind::NotConnected);
+    world.advance(micros(10));
+    assert!(a.connected(&client).is_ok());
+
+    send(&mut a, &mut client, b"first").unwrap();
+    world.local_latency(micros(1));
+    send(&mut a, &mut client, b"second").unwrap();
+    a.shutdown_write(&client).unwrap();
+    world.advance(micros(9));
+    assert_eq!(kind(receive(&mut a, &mut server)), ErrorKind::WouldBlock);
+    world.advance(micros(1));
+    assert_eq!(receive(&mut a, &mut server).unwrap(), b"firstsecond");
+    assert_eq!(receive(&mut a, &mut server).unwrap(), b"");
+    // Nobody listens any more: the refusal comes back after both ways.
+    a.close_listener(listener);
+    let refused = a.connect(token(2), address, None).unwrap();
+    assert_eq!(kind(a.connected(&refused)), ErrorKind::NotConnected);
+    world.advance(micros(2));
+    assert_eq!(kind(a.connected(&refused)), ErrorKind::ConnectionRefused);
+}
+
+#[test]
 fn a_clogged_way_keeps_everything_in_order() {
     let world = World::new(1);
     world.capacity(1_000);
@@ -138,6 +198,36 @@ fn clogged_acknowledgements_keep_the_senders_buffer_until_they_come() {
     assert_eq!(send(&mut a, &mut client, b"x").unwrap(), 1);
     assert_eq!(receive(&mut b, &mut server).unwrap(), b"x");
     assert_eq!(world.next_event(), None, "no timer is left");
+}
+
+#[test]
+fn healing_ends_every_cut_and_every_clog() {
+    let world = World::new(1);
+    let Pair { mut a, mut b, mut client, mut server } = pair(&world);
+    let mut c = world.host("c");
+    let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
+    let mut other = c.connect(token(1), address, None).unwrap();
+    let (mut other_end, _) = b.accept(&listener).unwrap();
+    world.cut("a", "b");
+    world.clog("c", "b");
+    world.clog("b", "c");
+    send(&mut a, &mut client, b"lost").unwrap();
+    send(&mut c, &mut other, b"kept").unwrap();
+    send(&mut b, &mut other_end, b"back").unwrap();
+    world.advance(ms(100));
+    assert_eq!(kind(receive(&mut b, &mut server)), ErrorKind::WouldBlock);
+    assert_eq!(kind(receive(&mut b, &mut other_end)), ErrorKind::WouldBlock);
+    world.heal();
+    assert_eq!(receive(&mut b, &mut other_end).unwrap(), b"kept");
+    assert_eq!(receive(&mut c, &mut other).unwrap(), b"back");
+    // What was lost comes when its sender tries again.
+    assert_eq!(kind(receive(&mut b, &mut server)), ErrorKind::WouldBlock);
+    world.advance(ms(200));
+    assert_eq!(receive(&mut b, &mut server).unwrap(), b"lost");
+    // With nothing left to heal nothing happens.
+    let event = world.next_event();
+    world.heal();
+    assert_eq!((event, world.next_event()), (None, None));
 }
 
 #[test]

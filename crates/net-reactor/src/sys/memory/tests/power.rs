@@ -208,3 +208,19 @@ fn the_open_sockets_of_a_loop_are_counted_until_it_closes_them() {
     b.close_listener(listener);
     assert_eq!(open(&a, &b), (0, 0));
 }
+
+#[test]
+fn a_kernel_that_has_ended_keeps_no_memory() {
+    let world = World::new(1);
+    let Pair { mut a, b, mut client, .. } = pair(&world);
+    let kernel = b.index();
+    send(&mut a, &mut client, b"x").unwrap();
+    let capacities = || {
+        let state = world.state();
+        let kernel = &state.kernels[kernel];
+        [kernel.ready.capacity(), kernel.arrived.capacity(), kernel.answers.capacity()]
+    };
+    assert!(capacities()[0] > 0);
+    drop(b);
+    assert_eq!(capacities(), [0; 3]);
+}
