@@ -64,7 +64,8 @@ impl Simulation {
     /// [stopped](Self::stop).
     pub fn calm(&mut self) {
         self.faults(Faults::none());
-        self.heal_network();
+        // What episodes did to the speed of links has ended with them.
+        self.world.heal();
         for host in (0..self.sites.len()).map(Host) {
             self.thaw(host);
             self.right_clock(host);

@@ -10,7 +10,7 @@ use super::agenda::Agenda;
 use super::chance::Chance;
 use super::host::{Boot, BootCall, Host};
 use super::hosts::{Running, Site};
-use super::network::DEFAULT_LINK;
+use super::network::{DEFAULT_LINK, LOCAL_LATENCY};
 use super::oracle::{OracleKind, Oracles, Violation};
 use super::plan::Plan;
 use super::point::{Points, Reachable};
@@ -105,6 +105,7 @@ impl Simulation {
         let chance = Chance::new(seed);
         let world = World::new(seed);
         world.set_links(DEFAULT_LINK);
+        world.local_latency(LOCAL_LATENCY);
         if trace_lines > 0 {
             world.trace_text(TraceText::Last(trace_lines));
         }
