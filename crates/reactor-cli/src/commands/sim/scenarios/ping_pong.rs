@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use net_reactor::sim::{Faults, Simulation};
+use net_reactor::sim::{Fault, Faults, Simulation};
 use net_reactor::{Client, Server};
 
 use super::callers::{Calls, Echo};
@@ -24,7 +24,9 @@ pub(super) fn run(sim: &mut Simulation) {
         let client = Client::new(move || calls.caller()).connections(count);
         boot.connect(client.on_failed(|_, _| ()), "hub:9000").map(drop)
     });
-    sim.faults(Faults::swarm());
+    // Where only one fits the backlog, the others of a burst run out of their 30 s, and a client of
+    // this kind does not try again.
+    sim.faults(Faults::swarm().without(Fault::SmallBacklog));
     sim.run_for(Duration::from_secs(120));
     sim.calm();
     // A client ends with its last connection, and opens no others: it is started afresh.
