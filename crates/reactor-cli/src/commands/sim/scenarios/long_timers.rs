@@ -140,7 +140,7 @@ pub(super) fn run(sim: &mut Simulation) {
     });
     // Nothing that ends the program, and its own clock neither stands still nor leaps: then no
     // timer is late by more than a late turn. The calendar may leap as it likes.
-    let kinds = [Fault::WaitInterrupted, Fault::WakeSpurious, Fault::LoopStall, Fault::WallJump];
+    let kinds = [Fault::LoopStall, Fault::WallJump];
     sim.faults(Faults::only(kinds).every(2 * DAY));
     sim.run_for(SETTING);
     is_closed.set(1);
