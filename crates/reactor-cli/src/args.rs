@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use net_reactor::Target;
 
 use crate::failure::Failure;
+use crate::framing::Framing;
 
 /// Small network servers, and a ping-pong that measures one.
 #[derive(Debug, Parser)]
@@ -28,7 +29,7 @@ pub(crate) enum Command {
     /// Measure an echo server: messages per second and latency
     Pingpong(PingpongArgs),
     /// Serve: send back what arrives (RFC 862)
-    Echo(ServeArgs),
+    Echo(EchoArgs),
     /// Serve: throw away what arrives (RFC 863)
     Discard(ServeArgs),
     /// Serve: send lines of characters without end (RFC 864)
@@ -53,6 +54,18 @@ pub(crate) struct ServeArgs {
     pub(crate) loops: u16,
 }
 
+/// Where and how to echo.
+#[derive(Debug, Args)]
+#[command(after_help = FRAMING_NOTES)]
+pub(crate) struct EchoArgs {
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+
+    /// Where messages begin and end
+    #[arg(long, value_name = "FRAMING", default_value_t, value_enum)]
+    pub(crate) framing: Framing,
+}
+
 /// What to measure, against whom, and for how long.
 #[derive(Debug, Args)]
 #[command(after_help = PINGPONG_NOTES)]
@@ -65,7 +78,11 @@ pub(crate) struct PingpongArgs {
     #[arg(long, value_name = "N", default_value = "100")]
     pub(crate) connections: NonZeroU32,
 
-    /// Bytes in a message
+    /// Where messages begin and end; the server must speak the same
+    #[arg(long, value_name = "FRAMING", default_value_t, value_enum)]
+    pub(crate) framing: Framing,
+
+    /// Bytes in a message, its framing not counted
     #[arg(long, value_name = "BYTES", default_value = "64")]
     pub(crate) size: NonZeroU32,
 
@@ -171,6 +188,9 @@ const SIM_NOTES: &str = "\
 A run is decided by its scenario and its seed: the same seed gives the same run, down to the hash of
 its trace, on every machine. A failing run is made as small as it can be, and printed as the command
 line that repeats it. The library's events (-v) are not shown: a simulation has millions.";
+
+const FRAMING_NOTES: &str = "\
+A frame may have 1 MiB. What is no frame closes its connection, and -v says why.";
 
 const PINGPONG_NOTES: &str = "\
 The latency of a message runs from when it is handed to its connection until the last byte of its

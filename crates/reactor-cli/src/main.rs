@@ -11,6 +11,7 @@ mod clock;
 mod commands;
 mod events;
 mod failure;
+mod framing;
 mod output;
 
 use std::process::ExitCode;

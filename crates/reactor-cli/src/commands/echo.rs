@@ -1,14 +1,26 @@
-//! The echo service (RFC 862): what arrives goes back.
+//! The echo service (RFC 862): what arrives goes back, byte by byte or frame by frame.
 
 use net_reactor::prelude::*;
 
 use super::serve;
-use crate::args::ServeArgs;
-use crate::failure::Failure;
+use crate::args::EchoArgs;
+use crate::failure::Failure as CliFailure;
+use crate::framing::Framing;
 
 /// Serves until a signal.
-pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
-    serve::serve(args, |_peer| Echo)
+pub(crate) fn run(args: &EchoArgs) -> Result<(), CliFailure> {
+    let framing = args.framing;
+    match framing {
+        Framing::Raw => serve::serve(&args.serve, |_peer| Echo),
+        _ => serve::serve(&args.serve, move |_peer| echo_frames(framing)),
+    }
+}
+
+/// Makes a handler that sends back each frame.
+///
+/// Bytes that are no frame close their connection; the reason is among the events.
+pub(super) fn echo_frames(framing: Framing) -> impl Protocol {
+    Framed::on_frame(framing.codec(), |conn, frame| Ok(conn.send(frame)?))
 }
 
 /// Sends back what arrives.

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use net_reactor::{Balance, Error, Server, ServerHandle, Stopped};
+use net_reactor::{Balance, BoundServer, Error, IntoHandler, Peer, Server, ServerHandle, Stopped};
 
-use crate::commands::echo::Echo;
+use crate::commands::echo::{Echo, echo_frames};
 use crate::failure::Failure;
+use crate::framing::Framing;
 
 /// An echo server on threads of its own, on a port that the system chose.
 #[derive(Debug)]
@@ -20,14 +21,13 @@ pub(super) struct EmbeddedServer {
 
 impl EmbeddedServer {
     /// Starts a server with so many loops.
-    pub(super) fn start(loops: u16) -> Result<Self, Failure> {
+    pub(super) fn start(loops: u16, framing: Framing) -> Result<Self, Failure> {
         let (report, reported) = mpsc::channel();
         let body = move || {
-            // The connections last for the whole run: better shared out evenly than by a hash.
-            let server = Server::new(|_peer| Echo)
-                .loops(usize::from(loops))
-                .balance(Balance::LeastLoaded)
-                .listen("127.0.0.1:0")?;
+            let server = match framing {
+                Framing::Raw => listen(Server::new(|_peer| Echo), loops)?,
+                _ => listen(Server::new(move |_peer| echo_frames(framing)), loops)?,
+            };
             // The receiver waits for exactly this.
             let _ = report.send((server.local_address(), server.handle()));
             server.run()
@@ -56,6 +56,15 @@ impl EmbeddedServer {
         join(self.thread)?;
         Ok(())
     }
+}
+
+fn listen<F, H>(server: Server<F>, loops: u16) -> Result<BoundServer, Error>
+where
+    F: FnMut(&Peer) -> H + Clone + Send + 'static,
+    H: IntoHandler,
+{
+    // The connections last for the whole run: better shared out evenly than by a hash.
+    server.loops(usize::from(loops)).balance(Balance::LeastLoaded).listen("127.0.0.1:0")
 }
 
 fn join(thread: JoinHandle<Result<Stopped, Error>>) -> Result<Stopped, Error> {

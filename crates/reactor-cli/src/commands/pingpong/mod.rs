@@ -29,7 +29,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub(crate) fn run(args: &PingpongArgs, verbose: u8) -> Result<(), Failure> {
     let plan = Plan::new(args)?;
     let Some(target) = &args.connect else {
-        let server = EmbeddedServer::start(args.loops)?;
+        let server = EmbeddedServer::start(args.loops, args.framing)?;
         let subject = Subject::Embedded { loops: args.loops };
         let measured = measure(plan, &subject, server.address().into(), args.json, verbose);
         let stopped = server.stop();
@@ -54,7 +54,7 @@ fn measure(
     } else if tally.messages() > 0 {
         output::print(&report.text())?;
     }
-    tally.verdict(subject)
+    tally.verdict(subject, run.plan().framing)
 }
 
 /// Opens the connections, and runs their loop until everything is over.

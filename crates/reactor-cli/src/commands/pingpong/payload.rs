@@ -1,5 +1,7 @@
 //! The bytes that are sent, and the check that they came back.
 
+use crate::framing::Framing;
+
 /// After so many bytes the pattern repeats. A prime, so that the messages of nearly every size
 /// differ from their neighbours: a message that is lost, doubled or moved is noticed.
 const PERIOD: usize = 4093;
@@ -27,12 +29,16 @@ impl Place {
 
 impl Payload {
     /// Makes a pattern for pieces of up to `piece_bytes_max` bytes.
-    pub(super) fn new(piece_bytes_max: usize) -> Self {
+    ///
+    /// In lines it has printing characters alone: none that ends a line, or that a server of text
+    /// might take for anything else than itself.
+    pub(super) fn new(piece_bytes_max: usize, framing: Framing) -> Self {
         // A linear congruential generator; its high bits are random enough to differ.
         let mut state = 1_u32;
         let mut next = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            state.to_be_bytes()[0]
+            let [byte, ..] = state.to_be_bytes();
+            if framing == Framing::Line { b'!' + byte % (b'~' - b'!' + 1) } else { byte }
         };
         let period: Vec<u8> = (0..PERIOD).map(|_| next()).collect();
         let table = period.iter().copied().cycle().take(PERIOD + piece_bytes_max).collect();
@@ -53,7 +59,7 @@ mod tests {
 
     #[test]
     fn pieces_of_any_size_make_the_same_stream() {
-        let payload = Payload::new(10_000);
+        let payload = Payload::new(10_000, Framing::Raw);
         let mut whole_place = Place::first(7);
         let whole = payload.next(&mut whole_place, 10_000);
         let mut place = Place::first(7);
@@ -67,13 +73,21 @@ mod tests {
 
     #[test]
     fn messages_and_connections_differ_from_their_neighbours() {
-        let payload = Payload::new(64);
-        for connection in 0..10_000 {
-            let mut place = Place::first(connection);
-            let mut neighbour = Place::first(connection + 1);
-            let first = payload.next(&mut place, 64);
-            assert_ne!(first, payload.next(&mut place, 64));
-            assert_ne!(first, payload.next(&mut neighbour, 64));
+        for framing in [Framing::Raw, Framing::Line] {
+            let payload = Payload::new(64, framing);
+            for connection in 0..10_000 {
+                let mut place = Place::first(connection);
+                let mut neighbour = Place::first(connection + 1);
+                let first = payload.next(&mut place, 64);
+                assert_ne!(first, payload.next(&mut place, 64));
+                assert_ne!(first, payload.next(&mut neighbour, 64));
+            }
         }
+    }
+
+    #[test]
+    fn a_line_has_printing_characters_alone() {
+        let payload = Payload::new(0, Framing::Line);
+        assert!(payload.next(&mut Place::first(0), PERIOD).iter().all(u8::is_ascii_graphic));
     }
 }

@@ -6,6 +6,7 @@ use net_reactor::{ConnConfig, ConnectOptions};
 
 use crate::args::PingpongArgs;
 use crate::failure::Failure;
+use crate::framing::{FRAME_BYTES_MAX, Framing};
 
 /// The most bytes that may be under way on one connection: 64 MiB.
 const UNDER_WAY_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -14,6 +15,7 @@ const UNDER_WAY_BYTES_MAX: usize = 64 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) connections: usize,
+    pub(super) framing: Framing,
     pub(super) size_bytes: usize,
     pub(super) outstanding: usize,
     pub(super) limit: Limit,
@@ -35,6 +37,13 @@ impl Plan {
         else {
             return Err(Failure::usage("these numbers are too large for this machine"));
         };
+        let framing = args.framing;
+        if framing != Framing::Raw && size_bytes > FRAME_BYTES_MAX {
+            return Err(Failure::usage(format!(
+                "a frame has at most 1 MiB - lower --size, or use --framing {}",
+                Framing::Raw
+            )));
+        }
         if size_bytes.checked_mul(outstanding).is_none_or(|bytes| bytes > UNDER_WAY_BYTES_MAX) {
             return Err(Failure::usage(format!(
                 "{outstanding} outstanding messages of {size_bytes} bytes are more than the 64 MiB \
@@ -45,12 +54,12 @@ impl Plan {
             Some(messages) => Limit::Messages(messages.get()),
             None => Limit::Time(args.duration),
         };
-        Ok(Self { connections, size_bytes, outstanding, limit })
+        Ok(Self { connections, framing, size_bytes, outstanding, limit })
     }
 
     /// Returns how many bytes are under way on a connection.
     pub(super) fn under_way_bytes(&self) -> usize {
-        self.size_bytes * self.outstanding
+        self.framing.wire_bytes(self.size_bytes).saturating_mul(self.outstanding)
     }
 
     /// Returns the options of the connections.
@@ -90,6 +99,15 @@ mod tests {
     #[test]
     fn a_number_of_messages_replaces_the_time() {
         assert_eq!(plan(&["--messages", "7"]).unwrap().limit, Limit::Messages(7));
+    }
+
+    #[test]
+    fn a_message_fits_into_a_frame() {
+        for framing in ["line", "length32", "netstring"] {
+            assert!(plan(&["--framing", framing, "--size", "1048576"]).is_ok());
+            let refused = plan(&["--framing", framing, "--size", "1048577"]).unwrap_err();
+            assert!(refused.to_string().contains("--framing raw"), "{refused}");
+        }
     }
 
     #[test]

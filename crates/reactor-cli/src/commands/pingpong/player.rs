@@ -5,11 +5,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use net_reactor::TargetError;
+use net_reactor::codec::AnyCodec;
 use net_reactor::prelude::*;
 
 use super::payload::Place;
 use super::run::Run;
 use crate::clock;
+use crate::framing::Framing;
 
 /// Attempts to connect that are under way at the same time; fewer than a listener's backlog holds.
 const CONNECTING_MAX: usize = 512;
@@ -22,8 +24,14 @@ pub(super) fn connect_first(run: &Rc<Run>, reactor: &mut Reactor<'_>) -> Result<
 /// Opens one more connection, if one is missing.
 fn connect_next(run: &Rc<Run>, reactor: &mut Reactor<'_>) -> Result<(), TargetError> {
     if let Some(number) = run.take_seat() {
-        let options = run.plan().connect_options();
-        reactor.connect_with(run.target().clone(), options, Player::new(number, run))?;
+        let (target, options) = (run.target().clone(), run.plan().connect_options());
+        let player = Player::new(number, run);
+        match run.plan().framing {
+            Framing::Raw => reactor.connect_with(target, options, player)?,
+            framing => {
+                reactor.connect_with(target, options, Framed::new(framing.codec(), player))?
+            }
+        };
     }
     Ok(())
 }
@@ -61,52 +69,74 @@ impl Player {
         }
     }
 
-    /// Sends up to `count` messages, as many as the run still wants.
-    fn send(&mut self, conn: &mut Conn<'_>, count: usize, now: Instant) -> Flow {
+    /// Sends up to `count` messages with `put`, as many as the run still wants.
+    fn send(&mut self, count: usize, now: Instant, mut put: impl FnMut(&[u8]) -> Flow) -> Flow {
         let size_bytes = self.run.plan().size_bytes;
         for _ in 0..self.run.take_messages(count) {
-            conn.write(self.run.payload().next(&mut self.out, size_bytes))?;
+            put(self.run.payload().next(&mut self.out, size_bytes))?;
             self.sent_at.push_back(now);
         }
         Ok(())
     }
 
-    /// Checks what came back; returns how many messages are complete with it.
+    /// Checks what came back in a stream of bytes; returns how many messages are complete with it.
     fn check(&mut self, mut bytes: &[u8], now: Instant) -> Result<usize, Failure> {
         let size_bytes = self.run.plan().size_bytes;
-        let mut tally = self.run.tally();
-        tally.note_progress(now);
         let mut complete = 0;
         while !bytes.is_empty() {
-            let Some(sent_at) = self.sent_at.front() else {
-                tally.note_surplus();
-                return Err(Failure::msg("more came back than was sent"));
-            };
             let (piece, rest) = bytes.split_at(bytes.len().min(size_bytes - self.back_bytes));
             self.damaged |= piece != self.run.payload().next(&mut self.back, piece.len());
             self.back_bytes += piece.len();
             bytes = rest;
-            if self.back_bytes == size_bytes {
-                tally.note_message(now - *sent_at, self.damaged);
-                self.sent_at.pop_front();
-                self.back_bytes = 0;
-                self.damaged = false;
+            if self.sent_at.is_empty() || self.back_bytes == size_bytes {
+                self.came_back(now)?;
                 complete += 1;
             }
         }
+        self.run.tally().note_progress(now);
         Ok(complete)
     }
-}
 
-impl Protocol for Player {
-    fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
-        self.run.opened(conn.id(), conn.reactor());
-        connect_next(&self.run, conn.reactor())?;
+    /// Checks a frame that came back.
+    fn check_frame(&mut self, frame: &[u8], now: Instant) -> Flow {
+        let size_bytes = self.run.plan().size_bytes;
+        self.damaged = frame != self.run.payload().next(&mut self.back, size_bytes);
+        self.run.tally().note_progress(now);
+        self.came_back(now)
+    }
+
+    /// Notes that a message came back, the oldest that is under way.
+    fn came_back(&mut self, now: Instant) -> Flow {
+        let mut tally = self.run.tally();
+        let Some(sent_at) = self.sent_at.pop_front() else {
+            tally.note_surplus();
+            return Err(Failure::msg("more came back than was sent"));
+        };
+        tally.note_message(now - sent_at, self.damaged);
+        self.back_bytes = 0;
+        self.damaged = false;
         Ok(())
     }
 
+    fn opened(&self, conn: &mut Conn<'_>) -> Flow {
+        self.run.opened(conn.id(), conn.reactor());
+        Ok(connect_next(&self.run, conn.reactor())?)
+    }
+
+    fn stop(&self, conn: &mut Conn<'_>) {
+        self.run.interrupt(conn.reactor());
+        conn.close();
+    }
+}
+
+/// Plays with a stream of bytes.
+impl Protocol for Player {
+    fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
+        self.opened(conn)
+    }
+
     fn on_message(&mut self, conn: &mut Conn<'_>, _begin: Message) -> Flow {
-        self.send(conn, self.run.plan().outstanding, clock::now())
+        self.send(self.run.plan().outstanding, clock::now(), |bytes| Ok(conn.write(bytes)?))
     }
 
     fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
@@ -117,18 +147,54 @@ impl Protocol for Player {
         }
         let now = clock::now();
         let complete = self.check(bytes, now)?;
-        self.send(conn, complete, now)?;
+        self.send(complete, now, |bytes| Ok(conn.write(bytes)?))?;
         self.run.end_if_complete(conn.reactor());
         Ok(())
     }
 
     fn on_stop(&mut self, conn: &mut Conn<'_>) -> Flow {
-        self.run.interrupt(conn.reactor());
-        conn.close();
+        self.stop(conn);
         Ok(())
     }
 
     fn on_close(&mut self, conn: &mut Conn<'_>, reason: CloseReason) {
+        self.run.lost(&reason, conn.reactor());
+    }
+
+    fn on_connect_failed(&mut self, reactor: &mut Reactor<'_>, error: ConnectError) {
+        self.run.connect_failed(error, reactor);
+    }
+}
+
+/// Plays with frames.
+impl FrameHandler<AnyCodec> for Player {
+    fn on_open(&mut self, conn: &mut FrameConn<'_, AnyCodec>) -> Flow {
+        self.opened(conn)
+    }
+
+    fn on_message(&mut self, conn: &mut FrameConn<'_, AnyCodec>, _begin: Message) -> Flow {
+        self.send(self.run.plan().outstanding, clock::now(), |frame| Ok(conn.send(frame)?))
+    }
+
+    fn on_frame(&mut self, conn: &mut FrameConn<'_, AnyCodec>, frame: &[u8]) -> Flow {
+        if self.run.is_over() {
+            return Ok(());
+        }
+        let now = clock::now();
+        self.check_frame(frame, now)?;
+        self.send(1, now, |frame| Ok(conn.send(frame)?))?;
+        if self.run.is_complete() {
+            self.run.end_if_complete(conn.reactor());
+        }
+        Ok(())
+    }
+
+    fn on_stop(&mut self, conn: &mut FrameConn<'_, AnyCodec>) -> Flow {
+        self.stop(conn);
+        Ok(())
+    }
+
+    fn on_close(&mut self, conn: &mut FrameConn<'_, AnyCodec>, reason: CloseReason) {
         self.run.lost(&reason, conn.reactor());
     }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::plan::Plan;
 use super::tally::{Ending, Tally};
+use crate::framing::Framing;
 use crate::output::grouped;
 
 const BYTES_PER_MIB: f64 = 1_048_576.0;
@@ -89,6 +90,7 @@ impl Report<'_> {
             "server": server,
             "server_loops": loops,
             "connections": plan.connections,
+            "framing": plan.framing.to_string(),
             "size_bytes": plan.size_bytes,
             "outstanding_messages": plan.outstanding,
             "elapsed_seconds": tally.elapsed().as_secs_f64(),
@@ -104,10 +106,14 @@ impl Report<'_> {
     }
 
     fn headline(&self) -> String {
-        let Plan { connections, size_bytes, outstanding, .. } = self.plan;
+        let Plan { connections, framing, size_bytes, outstanding, .. } = self.plan;
+        let framing = match framing {
+            Framing::Raw => String::new(),
+            framing => format!(", framing {framing}"),
+        };
         let plural = if *connections == 1 { "" } else { "s" };
         format!(
-            "{} connection{plural} to {}, messages of {} B, {outstanding} outstanding",
+            "{} connection{plural} to {}, messages of {} B{framing}, {outstanding} outstanding",
             grouped(*connections as u64),
             self.subject,
             grouped(*size_bytes as u64),
@@ -176,6 +182,7 @@ mod tests {
 
     const PLAN: Plan = Plan {
         connections: 100,
+        framing: Framing::Raw,
         size_bytes: 1024,
         outstanding: 2,
         limit: Limit::Time(Duration::from_secs(2)),
@@ -223,8 +230,17 @@ mod tests {
         assert_eq!(object["server"], "a\"b:1");
         assert_eq!(object["elapsed_seconds"], 2.0);
         assert_eq!(object["messages_per_second"], 500.0);
+        assert_eq!(object["framing"], "raw");
         assert_eq!(object["size_bytes"], 1024);
         assert!(object["latency_nanoseconds"]["p99_9"].as_u64().unwrap() >= 999_000);
+    }
+
+    #[test]
+    fn a_framing_is_named() {
+        let (subject, tally) = (Subject::Embedded { loops: 1 }, tally());
+        let plan = Plan { framing: Framing::Line, ..PLAN };
+        let text = Report { plan: &plan, subject: &subject, tally: &tally }.text();
+        assert!(text.contains("messages of 1,024 B, framing line, 2 outstanding\n"), "{text}");
     }
 
     #[test]
@@ -233,6 +249,6 @@ mod tests {
         tally.note_message(Duration::from_micros(1), true);
         let text = Report { plan: &PLAN, subject: &subject, tally: &tally }.text();
         assert!(text.contains("  damaged                   1    messages\n"), "{text}");
-        assert!(tally.verdict(&subject).is_err());
+        assert!(tally.verdict(&subject, Framing::Raw).is_err());
     }
 }

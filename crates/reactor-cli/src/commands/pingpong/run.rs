@@ -60,7 +60,7 @@ impl Run {
             Limit::Messages(messages) => messages,
         };
         Self {
-            payload: Payload::new(plan.size_bytes),
+            payload: Payload::new(plan.size_bytes, plan.framing),
             seats: Cell::new(plan.connections),
             plan,
             target,
@@ -152,10 +152,15 @@ impl Run {
         reactor.call_later(left, move |reactor| run.end_after(time, reactor));
     }
 
+    /// Whether the last of a number of messages is back.
+    pub(super) fn is_complete(&self) -> bool {
+        let returned = self.tally.borrow().returned();
+        matches!(self.plan.limit, Limit::Messages(messages) if returned >= messages)
+    }
+
     /// Ends the run when the last of a number of messages is back.
     pub(super) fn end_if_complete(&self, reactor: &mut Reactor<'_>) {
-        let returned = self.tally.borrow().returned();
-        if matches!(self.plan.limit, Limit::Messages(messages) if returned >= messages) {
+        if self.is_complete() {
             self.end(Ending::Complete, reactor);
         }
     }

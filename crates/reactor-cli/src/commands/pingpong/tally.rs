@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::report::Subject;
 use crate::failure::Failure;
+use crate::framing::Framing;
 
 /// The longest latency that is told apart from longer ones: an hour.
 const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
@@ -154,9 +155,9 @@ impl Tally {
     }
 
     /// Says what of the run was no success, if something was not.
-    pub(super) fn verdict(&self, subject: &Subject) -> Result<(), Failure> {
+    pub(super) fn verdict(&self, subject: &Subject, framing: Framing) -> Result<(), Failure> {
         let (damaged, returned) = (self.damaged, self.returned());
-        let doubt = format!("is {subject} an echo server?");
+        let doubt = format!("is {subject} an echo server, with the framing {framing}?");
         if damaged > 0 {
             return Err(Failure::run(format!(
                 "{damaged} of {returned} messages came back different from what was sent - {doubt}"
@@ -166,8 +167,8 @@ impl Tally {
             let (lost, reason) = (self.lost, self.lost_reason());
             let noun = if lost == 1 { "connection" } else { "connections" };
             let advice = match subject {
-                Subject::Embedded { .. } => "run it with -v to see why",
-                Subject::Remote(_) => "look at the server's log",
+                Subject::Embedded { .. } => "run it with -v to see why".to_owned(),
+                Subject::Remote(_) => format!("{doubt} Its log may say more"),
             };
             return Err(Failure::run(format!(
                 "{lost} {noun} ended before the measurement did: {reason} - {advice}"
