@@ -102,6 +102,8 @@ pub(crate) trait Ops {
 
     fn wall(&self) -> SystemTime;
 
+    fn seed(&self) -> u64;
+
     fn waker(&self) -> Arc<dyn Wake>;
 
     fn listen(

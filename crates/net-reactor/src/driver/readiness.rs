@@ -194,6 +194,10 @@ impl<S: Sys> Ops for Readiness<S> {
         self.sys.wall()
     }
 
+    fn seed(&self) -> u64 {
+        self.sys.seed()
+    }
+
     fn waker(&self) -> Arc<dyn Wake> {
         self.sys.waker()
     }

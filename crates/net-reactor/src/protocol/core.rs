@@ -10,7 +10,7 @@ use super::loop_shared::LoopShared;
 use super::stopping::StopState;
 use super::task::{Continuation, LocalTask, Task};
 use super::{Factory, Message, Protocol, ServerHandle};
-use crate::base::{ConnId, Instant, Key, ListenerId, LoopId, SideTable, Slab, TimerId};
+use crate::base::{ConnId, Instant, Key, ListenerId, LoopId, Rng, SideTable, Slab, TimerId};
 use crate::net::Net;
 
 /// Everything a loop knows, except how its bytes are moved.
@@ -38,6 +38,7 @@ pub(crate) struct Core {
     pub(crate) server: Option<ServerHandle>,
     pub(crate) stop: StopState,
     pub(crate) drain: Duration,
+    pub(crate) rng: Rng,
 }
 
 /// What a loop that has stopped should not have any more.
@@ -86,7 +87,12 @@ impl std::fmt::Debug for PendingJob {
 }
 
 impl Core {
-    pub(crate) fn new(now: Instant, shared: Arc<LoopShared>, drain: Duration) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        seed: u64,
+        shared: Arc<LoopShared>,
+        drain: Duration,
+    ) -> Self {
         Self {
             net: Net::new(now),
             handlers: SideTable::default(),
@@ -101,6 +107,7 @@ impl Core {
             server: None,
             stop: StopState::default(),
             drain,
+            rng: Rng::new(seed),
         }
     }
 

@@ -220,7 +220,7 @@ impl EventLoop {
     {
         let engine = Readiness::new(sys);
         let shared = Arc::new(LoopShared::new(id, engine.waker(), config.inbox));
-        let core = Core::new(engine.now(), shared, config.drain);
+        let core = Core::new(engine.now(), engine.seed(), shared, config.drain);
         let handle = core.handle();
         let dispatcher = Dispatcher { engine, core, progress: false };
         let driven = Box::new(Looper { dispatcher, monitor: Monitor::default() });

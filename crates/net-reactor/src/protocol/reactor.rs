@@ -39,6 +39,14 @@ impl Reactor<'_> {
         self.ops.wall()
     }
 
+    /// Returns a random number, for jitter and the like; not for secrets.
+    ///
+    /// Inside a simulation it comes from the simulation's seed, as everything there that is left to
+    /// chance must; another source would make a run different each time.
+    pub fn random(&mut self) -> u64 {
+        self.core.rng.next_u64()
+    }
+
     /// Calls `call` after `delay`, counted from [`now`](Self::now), the time of this turn; never
     /// earlier.
     ///

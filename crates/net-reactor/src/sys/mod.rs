@@ -98,6 +98,11 @@ pub(crate) trait Sys: 'static {
     /// Reads the wall clock, which can be set and so can jump either way.
     fn wall(&self) -> SystemTime;
 
+    /// Returns a number that nobody can foresee, from which a generator is seeded. Not for secrets.
+    ///
+    /// A simulated kernel takes it from the seed of its world.
+    fn seed(&self) -> u64;
+
     /// Returns the thing that ends this kernel's sleep.
     fn waker(&self) -> Arc<dyn Wake>;
 

@@ -156,6 +156,10 @@ impl Sys for Memory {
         self.host().wall()
     }
 
+    fn seed(&self) -> u64 {
+        stream(self.world.state().seed, &format!("loop/{}", self.kernel)).next_u64()
+    }
+
     fn waker(&self) -> Arc<dyn Wake> {
         Arc::clone(&self.world.state().kernels[self.kernel].alarm) as Arc<dyn Wake>
     }

@@ -4,6 +4,7 @@ mod reserve;
 mod resolver;
 mod sockets;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -115,6 +116,11 @@ impl Sys for Native {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     fn wall(&self) -> SystemTime {
         SystemTime::now()
+    }
+
+    fn seed(&self) -> u64 {
+        // The standard library keys each hasher from the system's own source of chance.
+        RandomState::new().build_hasher().finish()
     }
 
     fn waker(&self) -> Arc<dyn Wake> {
