@@ -64,7 +64,8 @@ pub use net::{
 };
 pub use protocol::{
     Conn, ConnHandle, Eof, EventLoop, Failure, Flow, FrameConn, FrameHandler, Framed, IntoHandler,
-    LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer, PostError, PostRefused, Protocol,
-    QueueFull, Reactor, RemoteCall, SendError, ServerHandle, Shared, Stopped, Tag, Tick, WorkError,
+    LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer, Period, PostError, PostRefused,
+    Protocol, QueueFull, Reactor, RemoteCall, Round, SendError, ServerHandle, Shared, Stopped, Tag,
+    Tick, WorkError,
 };
 pub use sys::{KeepAlive, ListenOptions};

@@ -3,23 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Reactor;
 use super::core::Core;
 use super::task::LocalCall;
-use crate::base::{Bug, Instant, Key, TimerId, planted};
+use super::{Period, Reactor};
+use crate::base::{Bug, Instant, Key, Rng, TimerId, planted};
 use crate::event_loop::TimerKey;
 use crate::net::Due;
-
-/// The shortest period of a repeated call: 1 ms, the resolution of the loop's sleep.
-const PERIOD_MIN: Duration = Duration::from_millis(1);
 
 /// One tick of a repeated call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tick {
-    /// When the tick was due, on the grid.
+    /// When the tick was due, on the grid: without its jitter.
     pub due: Instant,
-    /// How many ticks passed since the last call without one, because the loop was busy.
+    /// How many ticks passed since the last call without one, because the loop was busy, or a
+    /// [`Round`](crate::Round) was under way.
     pub missed: u64,
 }
 
@@ -35,7 +33,9 @@ pub(crate) struct Call {
 enum Action {
     Once(LocalCall),
     Every {
-        period: Duration,
+        period: Period,
+        /// The next tick's place on the grid; jitter sets the timer later than that.
+        place: Instant,
         /// Absent while it runs.
         call: Option<RepeatedCall>,
     },
@@ -58,9 +58,10 @@ impl Core {
         self.add_call(deadline, Action::Once(call))
     }
 
-    pub(crate) fn call_every(&mut self, period: Duration, call: RepeatedCall) -> TimerId {
-        let period = period.max(PERIOD_MIN);
-        self.add_call(self.net.now + period, Action::Every { period, call: Some(call) })
+    pub(crate) fn call_every(&mut self, period: Period, call: RepeatedCall) -> TimerId {
+        let place = self.net.now + period.first_after;
+        let deadline = place + draw_jitter(period, &mut self.rng);
+        self.add_call(deadline, Action::Every { period, place, call: Some(call) })
     }
 
     fn add_call(&mut self, deadline: Instant, action: Action) -> TimerId {
@@ -94,8 +95,13 @@ impl Core {
 
     /// Moves a call to another time; a repeated one starts a new grid there.
     pub(crate) fn move_call(&mut self, id: TimerId, deadline: Instant) -> bool {
-        let timer = self.call_key(id).and_then(|key| self.calls.get(key)?.timer);
-        timer.is_some_and(|timer| self.net.timers.rearm(timer, deadline))
+        let Some(call) = self.call_key(id).and_then(|key| self.calls.get_mut(key)) else {
+            return false;
+        };
+        if let Action::Every { place, .. } = &mut call.action {
+            *place = deadline;
+        }
+        call.timer.is_some_and(|timer| self.net.timers.rearm(timer, deadline))
     }
 
     /// Takes the function of a due call out, to be run.
@@ -110,11 +116,18 @@ impl Core {
             };
         }
         let call = self.calls.get_mut(key)?;
-        let Action::Every { period, call: function } = &mut call.action else { return None };
-        let (next, missed) = next_on_grid(due, *period, self.net.now);
+        let Action::Every { period, place, call: function } = &mut call.action else {
+            return None;
+        };
+        let tick_place = *place;
+        // Jitter is meant: what came late by it alone has missed nothing.
+        let late = self.net.now - due;
+        let (next, missed) = next_on_grid(tick_place, period.period, tick_place + late);
         let function = function.take()?;
-        call.timer = Some(self.net.timers.arm(next, Due::Call(key)));
-        Some(DueCall::Every(function, Tick { due, missed }))
+        *place = next;
+        let deadline = next + draw_jitter(*period, &mut self.rng);
+        call.timer = Some(self.net.timers.arm(deadline, Due::Call(key)));
+        Some(DueCall::Every(function, Tick { due: tick_place, missed }))
     }
 
     /// Puts a repeated function back after it ran, or returns it if it was cancelled meanwhile.
@@ -128,6 +141,11 @@ impl Core {
             _ => Some(function),
         }
     }
+}
+
+fn draw_jitter(period: Period, rng: &mut Rng) -> Duration {
+    let max_ns = u64::try_from(period.jitter_max.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(if max_ns == 0 { 0 } else { rng.below(max_ns) })
 }
 
 /// Returns the next tick after `now` on the grid of `due`, and how many ticks it skips.

@@ -87,12 +87,7 @@ impl std::fmt::Debug for PendingJob {
 }
 
 impl Core {
-    pub(crate) fn new(
-        now: Instant,
-        seed: u64,
-        shared: Arc<LoopShared>,
-        drain: Duration,
-    ) -> Self {
+    pub(crate) fn new(now: Instant, seed: u64, shared: Arc<LoopShared>, drain: Duration) -> Self {
         Self {
             net: Net::new(now),
             handlers: SideTable::default(),

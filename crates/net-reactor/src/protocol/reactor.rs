@@ -9,7 +9,7 @@ use super::core::{Core, PendingJob};
 use super::handle::LoopHandle;
 use super::loop_shared::StopRequest;
 use super::task::{LocalTask, panic_message};
-use super::{QueueFull, Task, Tick, WorkError};
+use super::{Period, QueueFull, Task, Tick, WorkError};
 use crate::base::{Instant, TimerId};
 use crate::driver::Ops;
 
@@ -69,17 +69,19 @@ impl Reactor<'_> {
         self.core.call_at(deadline, Box::new(call))
     }
 
-    /// Calls `call` every `period`, the first time after one period.
+    /// Calls `call` every `period`, the first time after one period; a [`Period`] may say
+    /// otherwise, and spread the calls.
     ///
     /// The ticks stay on the grid of the first one however long the calls take. Ticks that pass
     /// while the loop is busy are skipped, and [`Tick::missed`] counts them. A call that panics is
-    /// cancelled. Periods below 1 ms count as 1 ms.
+    /// cancelled. Periods below 1 ms count as 1 ms. For work that outlasts its call see
+    /// [`repeat`](Self::repeat).
     pub fn call_every(
         &mut self,
-        period: Duration,
+        period: impl Into<Period>,
         call: impl FnMut(&mut Reactor<'_>, Tick) + 'static,
     ) -> TimerId {
-        self.core.call_every(period, Box::new(call))
+        self.core.call_every(period.into(), Box::new(call))
     }
 
     /// Cancels a timer; returns whether it was active.

@@ -9,6 +9,7 @@ mod connecting;
 mod errnos;
 mod faults;
 mod framed;
+mod periodic;
 mod pressure;
 mod reading;
 mod remains;
