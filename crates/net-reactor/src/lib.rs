@@ -63,9 +63,9 @@ pub use net::{
     OnHighMark, Pressure, Target, TargetError,
 };
 pub use protocol::{
-    Conn, ConnHandle, Eof, EventLoop, Failure, Flow, FrameConn, FrameHandler, Framed, IntoHandler,
-    LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer, Period, PostError, PostRefused,
-    Protocol, QueueFull, Reactor, RemoteCall, Round, SendError, ServerHandle, Shared, Stopped, Tag,
-    Tick, WorkError,
+    BlockOnLoopError, Conn, ConnHandle, Eof, EventLoop, Failure, Flow, FrameConn, FrameHandler,
+    Framed, IntoHandler, LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer, Period,
+    PostError, PostRefused, Protocol, QueueFull, Reactor, RemoteCall, Round, SendError,
+    ServerHandle, Shared, Stopped, Tag, Tick, WorkError,
 };
 pub use sys::{KeepAlive, ListenOptions};

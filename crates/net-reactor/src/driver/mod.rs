@@ -26,6 +26,7 @@ pub(crate) use readiness::Readiness;
 use crate::base::{Instant, Key, OutQueue};
 use crate::sys::{
     CloseHow, Job, ListenOptions, Resolution, SocketOption, StreamAddresses, Token, Wake, Wire,
+    WorkersLimits,
 };
 
 /// The most bytes that one connection is read for in one turn.
@@ -159,6 +160,8 @@ pub(crate) trait Ops {
     fn close(&mut self, slot: Key, how: CloseHow);
 
     fn resolve(&mut self, query: Key, host: &str);
+
+    fn limit_workers(&mut self, limits: WorkersLimits);
 
     fn offload(&mut self, job: Job) -> Result<(), Job>;
 }

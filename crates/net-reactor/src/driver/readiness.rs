@@ -12,7 +12,9 @@ use super::{
     ACCEPTS_PER_TURN, Engine, Event, Flushed, Handover, Ops, ReadMode, SEND_BYTES_PER_FLUSH,
 };
 use crate::base::{Bug, Instant, Key, OutQueue, SideTable, planted};
-use crate::sys::{CloseHow, Job, Kind, ListenOptions, SocketOption, Sys, Token, Wake, Wire};
+use crate::sys::{
+    CloseHow, Job, Kind, ListenOptions, SocketOption, Sys, Token, Wake, Wire, WorkersLimits,
+};
 
 /// How many slices one send call may name. The kernel's own limit is 1024 (`IOV_MAX`).
 const SLICES_PER_SEND: usize = 64;
@@ -346,6 +348,10 @@ impl<S: Sys> Ops for Readiness<S> {
 
     fn resolve(&mut self, query: Key, host: &str) {
         self.sys.resolve(query, host);
+    }
+
+    fn limit_workers(&mut self, limits: WorkersLimits) {
+        self.sys.limit_workers(limits);
     }
 
     fn offload(&mut self, job: Job) -> Result<(), Job> {

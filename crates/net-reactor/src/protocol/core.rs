@@ -27,6 +27,7 @@ pub(crate) struct Core {
     /// Functions that timers call.
     pub(crate) calls: Slab<Call>,
     pub(crate) jobs: Slab<PendingJob>,
+    pub(crate) jobs_refused: u64,
     /// What this loop keeps for its own next turn.
     pub(crate) local: VecDeque<LocalTask>,
     /// What other threads have posted and this loop has taken.
@@ -95,6 +96,7 @@ impl Core {
             acceptors: SideTable::default(),
             calls: Slab::default(),
             jobs: Slab::default(),
+            jobs_refused: 0,
             local: VecDeque::new(),
             remote: VecDeque::new(),
             shared,

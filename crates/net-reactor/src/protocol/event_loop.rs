@@ -13,13 +13,15 @@ use super::core::Core;
 use super::core::Leftovers;
 use super::dispatcher::Dispatcher;
 use super::handle::LoopHandle;
+use super::loop_config::LoopConfig;
 use super::loop_shared::{InLoop, LoopShared, StopRequest};
+use super::loop_stats::LoopStats;
 use super::stopping::{StopState, Stopped};
 #[cfg(test)]
 use crate::base::Instant;
 use crate::base::LoopId;
 use crate::driver::{Engine, Ops, Readiness};
-use crate::event_loop::{InboxLimits, Monitor, SignalWatch, Stages, fall_asleep, wake_up};
+use crate::event_loop::{Monitor, SignalWatch, Stages, fall_asleep, wake_up};
 #[cfg(feature = "sim")]
 use crate::net::Watched;
 use crate::sys::Sys;
@@ -45,109 +47,6 @@ pub struct EventLoop {
     driven: Box<dyn Driven>,
     handle: LoopHandle,
     signals: Option<SignalWatch>,
-}
-
-/// Limits of a loop.
-///
-/// | setting | default | what happens there |
-/// |---|---|---|
-/// | `drain` | 10 s from `stop` | open connections are aborted |
-/// | `inbox_tasks_max` | 1,048,576 posts waiting | posts are refused with `Full` |
-/// | `inbox_bytes_max` | 64 MiB of posted bytes waiting | posts are refused with `Full` |
-#[derive(Debug, Clone)]
-pub struct LoopConfig {
-    drain: Duration,
-    inbox: InboxLimits,
-}
-
-impl Default for LoopConfig {
-    fn default() -> Self {
-        Self { drain: Duration::from_secs(10), inbox: InboxLimits::default() }
-    }
-}
-
-impl LoopConfig {
-    /// Sets how long a graceful stop waits for connections to finish.
-    #[must_use]
-    pub fn drain(mut self, time: Duration) -> Self {
-        self.drain = time;
-        self
-    }
-
-    /// Sets how many posts may wait for the loop.
-    #[must_use]
-    pub fn inbox_tasks_max(mut self, tasks: usize) -> Self {
-        self.inbox.tasks_max = tasks;
-        self
-    }
-
-    /// Lets no more posts wait than `tasks`.
-    #[cfg(feature = "sim")]
-    pub(crate) fn limit_inbox(mut self, tasks: usize) -> Self {
-        self.inbox.tasks_max = self.inbox.tasks_max.min(tasks);
-        self
-    }
-
-    /// Sets how many posted bytes may wait for the loop.
-    #[must_use]
-    pub fn inbox_bytes_max(mut self, bytes: usize) -> Self {
-        self.inbox.bytes_max = bytes;
-        self
-    }
-}
-
-/// Counters of a loop.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LoopStats {
-    /// Turns since the loop was made.
-    pub turns: u64,
-    /// Turns that woke up and found nothing to do.
-    pub idle_turns: u64,
-    /// Times that the loop was found spinning: 1,000 idle turns in a row.
-    pub spins: u64,
-    /// Reports of the kernel that named a socket that was closed by then.
-    pub stale_events: u64,
-    /// Connections in every state.
-    pub connections: usize,
-    /// Peers accepted.
-    pub accepted: u64,
-    /// Connections that this loop opened itself.
-    pub connected: u64,
-    /// Connections, and attempts to connect, that have ended.
-    pub closed: u64,
-    /// Failed attempts to accept.
-    pub accept_errors: u64,
-    /// Peers that were accepted and closed at once for lack of descriptors.
-    pub turned_away: u64,
-    /// Bytes received.
-    pub bytes_in: u64,
-    /// Bytes sent.
-    pub bytes_out: u64,
-    /// Timers that are set.
-    pub timers: usize,
-}
-
-#[cfg(feature = "sim")]
-impl LoopStats {
-    /// Adds the counters of another loop.
-    pub(crate) fn plus(self, other: Self) -> Self {
-        Self {
-            turns: self.turns + other.turns,
-            idle_turns: self.idle_turns + other.idle_turns,
-            spins: self.spins + other.spins,
-            stale_events: self.stale_events + other.stale_events,
-            connections: self.connections + other.connections,
-            accepted: self.accepted + other.accepted,
-            connected: self.connected + other.connected,
-            closed: self.closed + other.closed,
-            accept_errors: self.accept_errors + other.accept_errors,
-            turned_away: self.turned_away + other.turned_away,
-            bytes_in: self.bytes_in + other.bytes_in,
-            bytes_out: self.bytes_out + other.bytes_out,
-            timers: self.timers + other.timers,
-        }
-    }
 }
 
 /// The kernel refused what a loop needs.
@@ -218,7 +117,8 @@ impl EventLoop {
     where
         Readiness<S>: fmt::Debug,
     {
-        let engine = Readiness::new(sys);
+        let mut engine = Readiness::new(sys);
+        engine.limit_workers(config.workers);
         let shared = Arc::new(LoopShared::new(id, engine.waker(), config.inbox));
         let core = Core::new(engine.now(), engine.seed(), shared, config.drain);
         let handle = core.handle();
@@ -453,6 +353,8 @@ impl<E: Engine + fmt::Debug> Driven for Looper<E> {
             bytes_in: net.bytes_in,
             bytes_out: net.bytes_out,
             timers: core.net.timers.len(),
+            jobs: core.jobs.len(),
+            jobs_refused: core.jobs_refused,
         }
     }
 

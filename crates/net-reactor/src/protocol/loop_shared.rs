@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::thread::{self, ThreadId};
 
 use super::{PostRefused, Task};
 use crate::base::LoopId;
@@ -20,9 +21,16 @@ pub(super) fn runs_here(id: LoopId) -> bool {
     CURRENT.get() == Some(id)
 }
 
+/// Whether the calling thread is running any loop.
+pub(super) fn runs_any_loop() -> bool {
+    CURRENT.get().is_some()
+}
+
 /// What a loop shares with its handles.
 pub(crate) struct LoopShared {
     pub(crate) id: LoopId,
+    /// The thread that made the loop, which it cannot leave.
+    thread: ThreadId,
     pub(crate) inbox: Inbox<Task>,
     waker: Arc<dyn Wake>,
     stop: AtomicU8,
@@ -42,11 +50,17 @@ impl LoopShared {
     pub(crate) fn new(id: LoopId, waker: Arc<dyn Wake>, limits: InboxLimits) -> Self {
         Self {
             id,
+            thread: thread::current().id(),
             inbox: Inbox::new(limits),
             waker,
             stop: AtomicU8::new(StopRequest::None as u8),
             connections: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether the calling thread is the one that runs the loop, if anybody does.
+    pub(super) fn is_of_this_thread(&self) -> bool {
+        thread::current().id() == self.thread
     }
 
     pub(super) fn post(&self, task: Task, bytes: usize) -> Result<(), (Task, PostRefused)> {

@@ -6,6 +6,7 @@
 //!
 //! This layer knows handlers, closures and tasks. It does not know servers.
 
+mod block_on;
 mod callbacks;
 mod calls;
 mod conn;
@@ -18,8 +19,9 @@ mod frame_handler;
 mod framed;
 mod handle;
 mod handlers;
-
+mod loop_config;
 mod loop_shared;
+mod loop_stats;
 mod period;
 mod reactor;
 mod repeat;
@@ -31,13 +33,14 @@ mod task;
 mod tests;
 mod turning;
 
+pub use self::block_on::BlockOnLoopError;
 pub use self::callbacks::{Eof, Message, Protocol, Tag};
 pub use self::calls::Tick;
 pub use self::conn::Conn;
 #[cfg(feature = "sim")]
 pub(crate) use self::core::Leftovers;
 pub(crate) use self::core::SpreadTo;
-pub use self::event_loop::{EventLoop, LoopConfig, LoopError, LoopStats};
+pub use self::event_loop::{EventLoop, LoopError};
 pub use self::failure::{Failure, Flow};
 pub use self::frame_conn::{FrameConn, SendError};
 pub use self::frame_handler::FrameHandler;
@@ -45,6 +48,8 @@ pub use self::framed::Framed;
 pub use self::handle::{ConnHandle, LoopHandle, PostError, PostRefused};
 pub(crate) use self::handlers::Factory;
 pub use self::handlers::{IntoHandler, Peer};
+pub use self::loop_config::LoopConfig;
+pub use self::loop_stats::LoopStats;
 pub use self::period::Period;
 pub use self::reactor::Reactor;
 pub use self::repeat::Round;

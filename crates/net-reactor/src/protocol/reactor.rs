@@ -124,8 +124,10 @@ impl Reactor<'_> {
 
     /// Runs `work` on a worker thread, then `then` with its result on this loop.
     ///
-    /// A panic in `work` comes back as [`WorkError`]. There are at most 4 threads and 1024 waiting
-    /// jobs for each loop. If the loop is dropped first, `then` is never called.
+    /// A panic in `work` comes back as [`WorkError`]. There are at most 4 threads and 1,024 waiting
+    /// jobs for each loop by default ([`LoopConfig`](crate::LoopConfig)), and
+    /// [`LoopStats`](crate::LoopStats) counts them. If the loop is dropped first, `then` is never
+    /// called.
     ///
     /// # Errors
     ///
@@ -153,6 +155,7 @@ impl Reactor<'_> {
         });
         if self.ops.offload(run).is_err() {
             self.core.jobs.remove(job);
+            self.core.jobs_refused += 1;
             return Err(QueueFull);
         }
         Ok(())

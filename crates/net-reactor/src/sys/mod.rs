@@ -28,7 +28,7 @@ use std::time::{Duration, SystemTime};
 pub use options::{KeepAlive, ListenOptions};
 pub(crate) use options::{SocketOption, StreamAddresses};
 pub(crate) use token::{Kind, Token};
-pub(crate) use workers::{Job, Workers};
+pub(crate) use workers::{Job, Workers, WorkersLimits};
 
 use crate::base::{Instant, Key};
 
@@ -189,6 +189,10 @@ pub(crate) trait Sys: 'static {
 
     /// Takes the next answer of [`resolve`](Self::resolve).
     fn resolved(&mut self) -> Option<Resolution>;
+
+    /// Sets how many threads run blocking jobs, and how many jobs may wait for them. Comes before
+    /// the first job, if at all.
+    fn limit_workers(&mut self, limits: WorkersLimits);
 
     /// Runs a blocking job off the loop's thread.
     ///

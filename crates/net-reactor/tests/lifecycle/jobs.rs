@@ -125,6 +125,39 @@ fn the_queue_is_bounded_and_says_so() {
 }
 
 #[test]
+fn the_limits_of_the_workers_can_be_set_and_are_counted() {
+    let config = LoopConfig::default().worker_threads_max(1).worker_jobs_max(2);
+    let mut event_loop = EventLoop::with_config(config).unwrap();
+    let log = Log::default();
+    let mut ends = Vec::new();
+    let (begin, begun) = mpsc::channel();
+    // One that runs and two that wait.
+    for number in 0..3 {
+        let (end, ended) = mpsc::channel::<()>();
+        ends.push(end);
+        let (begin, noted) = (begin.clone(), log.clone());
+        let work = move || {
+            begin.send(number).unwrap();
+            ended.recv().is_err()
+        };
+        event_loop.reactor().run_blocking(work, move |_, _| noted.note("done")).unwrap();
+    }
+    assert!(event_loop.reactor().run_blocking(|| (), |_, _| {}).is_err());
+    let stats = event_loop.stats();
+    assert_eq!((stats.jobs, stats.jobs_refused), (3, 1));
+    assert_eq!(begun.recv(), Ok(0));
+    for (number, end) in (1..).zip(ends) {
+        assert!(begun.try_recv().is_err(), "two jobs run on one thread");
+        drop(end);
+        if number < 3 {
+            assert_eq!(begun.recv(), Ok(number));
+        }
+    }
+    turn_until(&mut event_loop, "all have run", || log.len() == 3);
+    assert_eq!(event_loop.stats().jobs, 0);
+}
+
+#[test]
 fn a_result_is_not_lost_to_a_full_inbox() {
     let mut event_loop = EventLoop::with_config(LoopConfig::default().inbox_tasks_max(1)).unwrap();
     event_loop.handle().run_in_loop(|_| {}).unwrap();

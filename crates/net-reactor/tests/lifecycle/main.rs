@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test code, helpers included")]
 
 mod accepting;
+mod block_on_loop;
 mod client;
 mod conn_timers;
 mod connect_failures;

@@ -10,9 +10,6 @@ use super::readiness::Later;
 use super::world::State;
 use crate::sys::Job;
 
-/// How many jobs may wait.
-pub(super) const JOBS_MAX: usize = 1024;
-
 /// How late a slow job runs at most.
 const SLOW_MAX: Duration = Duration::from_millis(200);
 
@@ -34,7 +31,7 @@ impl State {
         let owner = &self.kernels[kernel];
         let waiting = owner.jobs.len() + owner.held.slow_jobs.len();
         if owner.held.retired
-            || waiting >= JOBS_MAX
+            || waiting >= owner.jobs_max
             || (faulty && self.fires(kernel, Fault::JobRefused))
         {
             return Err(job);

@@ -14,7 +14,7 @@ use super::readiness::Held;
 use super::time_wait::{TimeWait, Tuple};
 use super::trace::Lane;
 use crate::base::Key;
-use crate::sys::{Job, Resolution};
+use crate::sys::{Job, Resolution, WorkersLimits};
 
 /// The ports that the kernel picks from; Linux's `ip_local_port_range`.
 const EPHEMERAL_PORTS: RangeInclusive<u16> = 32_768..=60_999;
@@ -218,6 +218,8 @@ pub(super) struct Kernel {
     pub(super) answers: VecDeque<Resolution>,
     /// Jobs that the next wait runs.
     pub(super) jobs: VecDeque<Job>,
+    /// How many jobs may wait.
+    pub(super) jobs_max: usize,
     pub(super) alarm: Arc<Alarm>,
     /// The reserve descriptor, if it is held.
     pub(super) reserve: Option<u32>,
@@ -233,6 +235,7 @@ impl Kernel {
             arrived: VecDeque::new(),
             answers: VecDeque::new(),
             jobs: VecDeque::new(),
+            jobs_max: WorkersLimits::default().queued_max,
             alarm: Arc::new(alarm),
             reserve,
             held: Held::new(lane),

@@ -52,7 +52,7 @@ use self::trace::{Outcome, hash_address, hash_bytes};
 use self::world::State;
 use super::{
     CloseHow, Job, ListenOptions, Readiness, Resolution, SocketOption, StreamAddresses, Sys, Token,
-    Wake, Wire,
+    Wake, Wire, WorkersLimits,
 };
 use crate::base::{Instant, Key};
 
@@ -292,6 +292,11 @@ impl Sys for Memory {
         });
         state.trace_call(self.kernel, "resolved", Some(resolution.query), outcome);
         Some(resolution)
+    }
+
+    /// Jobs take no time here but what a fault gives them, so only their queue has a limit.
+    fn limit_workers(&mut self, limits: WorkersLimits) {
+        self.world.state().kernels[self.kernel].jobs_max = limits.queued_max;
     }
 
     /// Keeps the job for the next wait, which runs it on the calling thread.

@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::IpAddr;
 
-use super::jobs::JOBS_MAX;
 use super::*;
 
 /// How many worlds the random test makes.
@@ -502,7 +501,8 @@ fn jobs_run_in_the_next_wait_and_are_bounded() {
     let mut a = world.host("a");
     let (waker, runs) = (a.waker(), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
     assert!(a.offload(Box::new(|| panic!("the job's own fault"))).is_ok());
-    for _ in 1..JOBS_MAX {
+    let jobs_max = WorkersLimits::default().queued_max;
+    for _ in 1..jobs_max {
         let (waker, runs) = (Arc::clone(&waker), Arc::clone(&runs));
         let job = move || {
             runs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
@@ -513,7 +513,7 @@ fn jobs_run_in_the_next_wait_and_are_bounded() {
     assert!(a.offload(Box::new(|| {})).is_err());
     assert!(!world.is_quiet());
     reports(&mut a);
-    assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), JOBS_MAX - 1);
+    assert_eq!(runs.load(std::sync::atomic::Ordering::SeqCst), jobs_max - 1);
     assert!(world.is_quiet());
 }
 

@@ -16,7 +16,7 @@ use self::reserve::Reserve;
 use self::resolver::Resolver;
 use super::{
     CloseHow, Job, ListenOptions, Readiness, Resolution, SocketOption, StreamAddresses, Sys, Token,
-    Wake, Workers,
+    Wake, Workers, WorkersLimits,
 };
 use crate::base::{Instant, Key};
 
@@ -247,6 +247,10 @@ impl Sys for Native {
 
     fn resolved(&mut self) -> Option<Resolution> {
         self.resolver.take_answer()
+    }
+
+    fn limit_workers(&mut self, limits: WorkersLimits) {
+        self.workers = Workers::new(limits);
     }
 
     fn offload(&mut self, job: Job) -> Result<(), Job> {
