@@ -9,7 +9,6 @@ mod input;
 mod outbound;
 pub(crate) mod planted;
 mod pool;
-#[cfg(any(test, feature = "sim"))]
 mod rng;
 mod side_table;
 mod slab;
@@ -25,7 +24,6 @@ pub use input::{Input, TooLong};
 pub(crate) use outbound::{OutQueue, SHARE_BYTES_MIN};
 pub(crate) use planted::{Bug, planted};
 pub(crate) use pool::Pool;
-#[cfg(any(test, feature = "sim"))]
 pub(crate) use rng::Rng;
 pub(crate) use side_table::SideTable;
 pub(crate) use slab::{Key, Slab};
