@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::staging::Staged;
-use super::{CloseReason, ConnectOptions, SharedConfig};
+use super::{CloseReason, ConnectOptions, OnHighMark, SharedConfig};
 use crate::base::{Bug, CompactAddress, Inbound, Instant, Key, OutQueue, planted};
 use crate::event_loop::TimerKey;
 
@@ -119,6 +119,8 @@ pub(crate) struct Connection {
     pub(crate) paused: bool,
     /// Output is above the high mark, and was not at the low mark since.
     pub(crate) pressured: bool,
+    /// What that does by itself.
+    pub(crate) on_high_mark: OnHighMark,
     /// The kernel takes no more output until it says so.
     pub(crate) blocked: bool,
     /// The connection stands in the dirty list.
@@ -162,6 +164,7 @@ impl Connection {
             phase,
             paused: false,
             pressured: false,
+            on_high_mark: config.on_high_mark,
             blocked: false,
             dirty: false,
             eof: false,

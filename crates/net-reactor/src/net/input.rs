@@ -87,7 +87,7 @@ impl Net {
         if conn.phase != Phase::Open || conn.paused {
             return false;
         }
-        conn.held = conn.pressured && conn.config.on_high_mark == OnHighMark::PauseReading;
+        conn.held = conn.pressured && conn.on_high_mark == OnHighMark::PauseReading;
         !conn.held
     }
 

@@ -245,6 +245,25 @@ impl Net {
         }
     }
 
+    /// Changes what the high mark does by itself, also while output is above it.
+    pub(crate) fn set_on_high_mark<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        reaction: OnHighMark,
+        ops: &mut O,
+    ) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        conn.on_high_mark = reaction;
+        if conn.phase == Phase::Open && conn.pressured {
+            self.flow_changes = self.flow_changes.wrapping_add(1);
+            let held = reaction == OnHighMark::Tell && std::mem::take(&mut conn.held);
+            apply_read_mode(key, conn, ops);
+            if held {
+                self.owe_input(key);
+            }
+        }
+    }
+
     fn insert(&mut self, conn: Connection) -> Key {
         self.conns.insert(conn)
     }
@@ -255,7 +274,7 @@ impl Net {
 /// A closing connection is always read: its input is thrown away, and the peer's end is awaited.
 fn apply_read_mode<O: Ops + ?Sized>(key: Key, conn: &Connection, ops: &mut O) {
     let closing = conn.phase != Phase::Open;
-    let held_back = conn.pressured && conn.config.on_high_mark == OnHighMark::PauseReading;
+    let held_back = conn.pressured && conn.on_high_mark == OnHighMark::PauseReading;
     let wanted = closing || !(conn.paused || held_back);
     ops.read_mode(key, if wanted { ReadMode::Flow } else { ReadMode::Paused });
 }

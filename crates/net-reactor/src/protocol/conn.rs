@@ -10,7 +10,7 @@ use super::handle::ConnHandle;
 use super::{Reactor, Tag};
 use crate::base::{ConnId, Key, ListenerId};
 use crate::driver::Ops;
-use crate::net::{CloseReason, Closed, ConnStats, Growing, Phase};
+use crate::net::{CloseReason, Closed, ConnStats, Growing, OnHighMark, Phase};
 use crate::sys::{KeepAlive, SocketOption};
 
 /// A connection, lent for one callback.
@@ -149,6 +149,13 @@ impl<'a> Conn<'a> {
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.reactor.core.net.conn(self.key).is_some_and(|conn| conn.paused)
+    }
+
+    /// Sets what the high mark of this connection does by itself, instead of what its
+    /// [`ConnConfig`](crate::ConnConfig) says. It holds also while output is above the mark.
+    pub fn set_on_high_mark(&mut self, reaction: OnHighMark) {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.set_on_high_mark(self.key, reaction, &mut **ops);
     }
 
     /// Whether output can still be queued.

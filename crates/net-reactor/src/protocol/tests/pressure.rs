@@ -6,8 +6,9 @@ use std::rc::Rc;
 use super::rig::{Rig, ms, secs};
 use super::teller::{Log, Teller};
 use crate::base::{ConnId, Input, Rng};
+use crate::codec::Lines;
 use crate::net::{CloseReason, Closed, ConnConfig, ConnectOptions, OnHighMark, Pressure};
-use crate::protocol::{Conn, Flow, LoopConfig, Protocol};
+use crate::protocol::{Conn, Flow, Framed, LoopConfig, Protocol};
 
 fn marks(log: &Log) -> Vec<String> {
     let is_mark = |line: &String| line.contains("High") || line.contains("Low");
@@ -241,6 +242,38 @@ fn relay(bytes: usize, reaction: OnHighMark) -> usize {
 #[test]
 fn a_relay_that_pauses_the_source_passes_10_mb_both_ways_at_once() {
     assert_eq!(relay(10_000_000, OnHighMark::Tell), 0);
+}
+
+#[test]
+fn what_the_high_mark_does_can_be_changed_above_it() {
+    let mut rig = Rig::new();
+    rig.add("a", LoopConfig::default());
+    rig.world.capacity(1_000);
+    let answered = Rc::new(Cell::new(0));
+    let count = Rc::clone(&answered);
+    rig.listen(0, ConnConfig::default().marks(2_000, 5_000), move || {
+        let count = Rc::clone(&count);
+        Framed::on_frame(Lines::new(), move |conn, _line| {
+            count.set(count.get() + 1);
+            Ok(conn.send(&"x".repeat(6_000))?)
+        })
+    });
+    let mut peer = rig.bare("b").connect("10.0.0.1:7000");
+    peer.send(b"1\n2\n3\n").unwrap();
+    rig.settle();
+    assert_eq!(answered.get(), 1, "who does not read the answer may not ask more");
+    let id = rig.reactor(0).accepted()[0];
+    rig.reactor(0).conn(id).unwrap().set_on_high_mark(OnHighMark::Tell);
+    rig.settle();
+    assert_eq!(answered.get(), 3, "what was kept back comes");
+    peer.send(b"4\n").unwrap();
+    rig.settle();
+    assert_eq!(answered.get(), 4, "what is new too");
+    rig.reactor(0).conn(id).unwrap().set_on_high_mark(OnHighMark::PauseReading);
+    peer.send(b"5\n").unwrap();
+    rig.settle();
+    assert_eq!(answered.get(), 4);
+    peer.reset();
 }
 
 #[test]
