@@ -9,6 +9,7 @@ mod event_loop;
 mod net;
 pub mod prelude;
 mod protocol;
+mod service;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod sys;
@@ -68,4 +69,5 @@ pub use protocol::{
     PostError, PostRefused, Protocol, QueueFull, Reactor, RemoteCall, Round, SendError,
     ServerHandle, Shared, Stopped, Tag, Tick, WorkError,
 };
+pub use service::Relay;
 pub use sys::{KeepAlive, ListenOptions};

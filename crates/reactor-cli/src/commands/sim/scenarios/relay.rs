@@ -4,69 +4,15 @@ use std::time::Duration;
 
 use net_reactor::prelude::*;
 use net_reactor::sim::{Fault, Faults, Simulation};
-use net_reactor::{ConnConfig, ConnectOptions, OnHighMark};
+use net_reactor::{ConnConfig, ConnectOptions, OnHighMark, Relay};
 
 use super::callers::Echo;
 use super::lot::{Counter, Lot, all_go_on, counters};
 use super::redial::Dialer;
 use super::stream::Stream;
 
-/// One side of a relayed pair.
-struct Half {
-    other: Option<ConnId>,
-}
-
 fn config() -> ConnConfig {
-    ConnConfig::default().marks(2_000, 8_000).on_high_mark(OnHighMark::Tell)
-}
-
-impl Protocol for Half {
-    fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
-        if self.other.is_none() {
-            let own = Self { other: Some(conn.id()) };
-            let options = ConnectOptions::default().config(config());
-            self.other = Some(conn.reactor().connect_with("hub:7", options, own)?);
-        }
-        Ok(())
-    }
-
-    fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
-        let Some(other) = self.other else { return Ok(()) };
-        Ok(conn.reactor().write(other, input.take_all())?)
-    }
-
-    fn on_eof(&mut self, conn: &mut Conn<'_>, _input: &mut Input<'_>) -> Result<Eof, Failure> {
-        if let Some(mut other) = self.other.and_then(|id| conn.reactor().conn(id)) {
-            other.shutdown_write()?;
-        }
-        Ok(Eof::KeepOpen)
-    }
-
-    fn on_pressure(&mut self, conn: &mut Conn<'_>, pressure: Pressure) -> Flow {
-        let Some(mut source) = self.other.and_then(|id| conn.reactor().conn(id)) else {
-            return Ok(());
-        };
-        match pressure {
-            Pressure::High => source.pause(),
-            Pressure::Low => source.resume(),
-        }
-        Ok(())
-    }
-
-    fn on_stop(&mut self, conn: &mut Conn<'_>) -> Flow {
-        conn.abort();
-        Ok(())
-    }
-
-    fn on_close(&mut self, conn: &mut Conn<'_>, reason: CloseReason) {
-        if let Some(other) = self.other.filter(|_| !reason.is_clean()) {
-            conn.reactor().abort(other);
-        }
-    }
-
-    fn on_connect_failed(&mut self, reactor: &mut Reactor<'_>, _error: ConnectError) {
-        self.other.map(|other| reactor.abort(other));
-    }
+    ConnConfig::default().marks(2_000, 8_000)
 }
 
 /// Sends a stream and a FIN, and expects all of it back.
@@ -114,7 +60,8 @@ pub(super) fn run(sim: &mut Simulation) {
         boot.serve(Server::new(|_: &Peer| Aborting).connections(tell), "0.0.0.0:7").map(drop)
     });
     sim.host("relay", |boot| {
-        let server = Server::new(|_: &Peer| Half { other: None }).connections(config());
+        let relay = Relay::to("hub:7")?.options(ConnectOptions::default().config(config()));
+        let server = Server::new(move |_: &Peer| relay.clone()).connections(config());
         boot.serve(server, "0.0.0.0:9000").map(drop)
     });
     for (number, done) in done.iter().cloned().enumerate() {

@@ -1,0 +1,5 @@
+//! The services, each promise of them: over the kernel in memory, and over real sockets where the
+//! kernel decides.
+
+mod relay;
+mod support;
