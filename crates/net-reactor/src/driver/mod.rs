@@ -49,6 +49,10 @@ pub(crate) enum Event<Socket, Lease> {
     AcceptFailed { listener: Key, error: io::Error },
     /// A connection that this side started is open.
     Connected { slot: Key, addresses: StreamAddresses },
+    /// A [dial](Ops::dial) reached its peer.
+    Dialled { dial: Key, addresses: StreamAddresses },
+    /// A [dial](Ops::dial) did not; its slot is still to be [given back](Ops::cancel_dial).
+    DialFailed { dial: Key, error: io::Error },
     /// Bytes arrived. The lease must be given back with [`Engine::recycle`].
     Data { slot: Key, lease: Lease },
     /// The peer finished sending; comes after all of its data, once.
@@ -131,6 +135,20 @@ pub(crate) trait Ops {
 
     /// Starts a connection in `slot`: [`Event::Connected`] or [`Event::Failed`] follows.
     fn connect(&mut self, slot: Key, peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<()>;
+
+    /// Starts a connection apart from any slot: [`Event::Dialled`] or [`Event::DialFailed`] follows.
+    ///
+    /// Dials have keys of their own. Several can be under way for one connection, and the one that
+    /// wins is [promoted](Self::promote) into its slot.
+    fn dial(&mut self, dial: Key, peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<()>;
+
+    /// Moves the socket of a dial that was reached into `slot`, and resets what the slot held.
+    ///
+    /// A failure leaves both as they were.
+    fn promote(&mut self, dial: Key, slot: Key) -> io::Result<()>;
+
+    /// Closes the socket of a dial: no event names it afterwards.
+    fn cancel_dial(&mut self, dial: Key);
 
     /// Takes over a socket that another loop accepted.
     fn adopt_handover(&mut self, slot: Key, socket: Handover) -> io::Result<()>;

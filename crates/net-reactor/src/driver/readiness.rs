@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::service::{HotBuffer, Place, Served, serve_listener, serve_stream};
+use super::service::{HotBuffer, Place, Served, serve_dial, serve_listener, serve_stream};
 use super::slots::{ListenerSlot, StreamSlot, StreamState};
 use super::{
     ACCEPTS_PER_TURN, Engine, Event, Flushed, Handover, Ops, ReadMode, SEND_BYTES_PER_FLUSH,
@@ -34,6 +34,8 @@ pub(crate) struct Readiness<S: Sys> {
     sys: S,
     streams: SideTable<StreamSlot<S::Stream>>,
     listeners: SideTable<ListenerSlot<S::Listener>>,
+    /// Streams that are being connected beside others; the one that wins moves to `streams`.
+    dials: SideTable<StreamSlot<S::Stream>>,
     /// Sockets with something to do, in the order in which they get their share.
     ready: VecDeque<Token>,
     /// How many of them belong to the current turn.
@@ -55,6 +57,7 @@ impl<S: Sys> Readiness<S> {
             sys,
             streams: SideTable::default(),
             listeners: SideTable::default(),
+            dials: SideTable::default(),
             ready: VecDeque::new(),
             turn_share: 0,
             accepts_left: ACCEPTS_PER_TURN,
@@ -73,6 +76,7 @@ impl<S: Sys> Readiness<S> {
             Kind::Stream => {
                 self.streams.get_mut(report.token.key).map(|slot| slot.state.note(report))
             }
+            Kind::Dial => self.dials.get_mut(report.token.key).map(|slot| slot.state.note(report)),
         };
         match queue {
             Some(true) => self.ready.push_back(report.token),
@@ -88,6 +92,7 @@ impl<S: Sys> Readiness<S> {
             Kind::Stream => {
                 self.streams.get_mut(token.key).is_some_and(|slot| slot.state.enqueue())
             }
+            Kind::Dial => self.dials.get_mut(token.key).is_some_and(|slot| slot.state.enqueue()),
         };
         if queue {
             self.ready.push_back(token);
@@ -96,7 +101,7 @@ impl<S: Sys> Readiness<S> {
 
     /// Serves the socket at the front of the ready list once.
     fn serve(&mut self, token: Token) -> Served<S> {
-        let Self { sys, streams, listeners, buffer, .. } = self;
+        let Self { sys, streams, listeners, dials, buffer, .. } = self;
         match token.kind {
             Kind::Stream => match streams.get_mut(token.key) {
                 Some(slot) => serve_stream(sys, buffer, token.key, slot),
@@ -110,6 +115,10 @@ impl<S: Sys> Readiness<S> {
                 }
                 None => (None, Place::Gone),
             },
+            Kind::Dial => {
+                let slot = dials.get_mut(token.key);
+                (slot.and_then(|slot| serve_dial(sys, token.key, slot)), Place::Gone)
+            }
         }
     }
 }
@@ -252,6 +261,31 @@ impl<S: Sys> Ops for Readiness<S> {
         let state = StreamState::CONNECTING;
         self.streams.put(slot, StreamSlot { stream, state });
         Ok(())
+    }
+
+    fn dial(&mut self, dial: Key, peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<()> {
+        let stream = self.sys.connect(Token::dial(dial), peer, bind)?;
+        let state = StreamState::CONNECTING;
+        self.dials.put(dial, StreamSlot { stream, state });
+        Ok(())
+    }
+
+    fn promote(&mut self, dial: Key, slot: Key) -> io::Result<()> {
+        let entry = self.dials.get_mut(dial).ok_or(io::ErrorKind::NotConnected)?;
+        self.sys.rename(Token::stream(slot), &mut entry.stream)?;
+        Ops::close(self, slot, CloseHow::Reset);
+        if let Some(entry) = self.dials.take(dial) {
+            self.streams.put(slot, entry);
+            // What was reported under the old name holds under the new one.
+            self.enqueue(Token::stream(slot));
+        }
+        Ok(())
+    }
+
+    fn cancel_dial(&mut self, dial: Key) {
+        if let Some(entry) = self.dials.take(dial) {
+            self.sys.close(entry.stream, CloseHow::Reset);
+        }
     }
 
     fn adopt_handover(&mut self, slot: Key, socket: Handover) -> io::Result<()> {

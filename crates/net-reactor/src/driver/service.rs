@@ -5,7 +5,7 @@ use std::io;
 use super::slots::{ListenerSlot, StreamSlot, StreamState};
 use super::{Event, Lease, READ_BYTES_PER_TURN};
 use crate::base::{Bug, Key, planted};
-use crate::sys::Sys;
+use crate::sys::{StreamAddresses, Sys};
 
 /// Room before the received bytes, for what a connection had left over.
 const FRONT_BYTES: usize = 64 * 1024;
@@ -57,7 +57,10 @@ pub(super) fn serve_stream<S: Sys>(
 ) -> Served<S> {
     let state = slot.state;
     let event = if state.has(StreamState::CONNECTING) {
-        finish_connect(sys, key, slot)
+        finish_connect(sys, slot).map(|outcome| match outcome {
+            Ok(addresses) => Event::Connected { slot: key, addresses },
+            Err(error) => Event::Failed { slot: key, error },
+        })
     } else if state.has(StreamState::BLOCKED) && state.has(StreamState::WRITABLE) {
         slot.state.set(StreamState::BLOCKED, false);
         Some(Event::Writable { slot: key })
@@ -85,18 +88,35 @@ pub(super) fn serve_stream<S: Sys>(
     (event, place)
 }
 
-fn finish_connect<S: Sys>(
+/// Takes the outcome of a dial, if there is one by now.
+///
+/// The dial leaves the ready list whatever it is: one that is promoted gets in line anew, by its
+/// new name.
+pub(super) fn serve_dial<S: Sys>(
     sys: &mut S,
     key: Key,
     slot: &mut StreamSlot<S::Stream>,
 ) -> Option<Event<S::Stream, HotBuffer>> {
+    slot.state.set(StreamState::QUEUED, false);
+    let outcome = slot.state.has(StreamState::CONNECTING).then(|| finish_connect(sys, slot));
+    outcome.flatten().map(|outcome| match outcome {
+        Ok(addresses) => Event::Dialled { dial: key, addresses },
+        Err(error) => Event::DialFailed { dial: key, error },
+    })
+}
+
+/// Takes the outcome of connecting, if there is one by now.
+fn finish_connect<S: Sys>(
+    sys: &mut S,
+    slot: &mut StreamSlot<S::Stream>,
+) -> Option<io::Result<StreamAddresses>> {
     if !slot.state.has(StreamState::WRITABLE) {
         return None;
     }
     match sys.connected(&slot.stream) {
         Ok(addresses) => {
             slot.state.set(StreamState::CONNECTING, false);
-            Some(Event::Connected { slot: key, addresses })
+            Some(Ok(addresses))
         }
         Err(error)
             if error.kind() == io::ErrorKind::NotConnected
@@ -109,7 +129,7 @@ fn finish_connect<S: Sys>(
         Err(error) => {
             slot.state.set(StreamState::ENDED, true);
             slot.state.set(StreamState::CONNECTING, false);
-            Some(Event::Failed { slot: key, error })
+            Some(Err(error))
         }
     }
 }

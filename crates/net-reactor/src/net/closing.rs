@@ -189,11 +189,12 @@ impl Net {
         if let Some(input) = conn.input.take() {
             self.in_pool.give(input);
         }
-        if let Some(attempt) = conn.attempt.take() {
-            self.timers.cancel(attempt.deadline);
-        }
+        let attempt = conn.attempt.take();
         if let Some(goodbye) = conn.goodbye.take() {
             self.timers.cancel(goodbye.deadline);
+        }
+        if let Some(attempt) = attempt {
+            self.end_attempt(&attempt, ops);
         }
         self.drop_tag_timers(key);
         true

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::happy_eyeballs::DIAL_DELAY;
 use crate::sys::KeepAlive;
 
 /// Output above this mark pauses reading and is told to the handler: 256 KiB.
@@ -194,18 +195,25 @@ impl ConnConfig {
 /// | setting | default |
 /// |---|---|
 /// | `deadline` | 30 s for everything, name resolution included |
+/// | `dial_delay` | 250 ms before the next address of a name is tried beside the one before |
 /// | `bind` | the kernel chooses the local address |
 /// | `config` | [`ConnConfig::default`] |
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
     pub(crate) deadline: Duration,
+    pub(crate) dial_delay: Duration,
     pub(crate) bind: Option<SocketAddr>,
     pub(crate) config: ConnConfig,
 }
 
 impl Default for ConnectOptions {
     fn default() -> Self {
-        Self { deadline: CONNECT_DEADLINE, bind: None, config: ConnConfig::default() }
+        Self {
+            deadline: CONNECT_DEADLINE,
+            dial_delay: DIAL_DELAY,
+            bind: None,
+            config: ConnConfig::default(),
+        }
     }
 }
 
@@ -214,6 +222,16 @@ impl ConnectOptions {
     #[must_use]
     pub fn deadline(mut self, time: Duration) -> Self {
         self.deadline = time;
+        self
+    }
+
+    /// Sets how long one address of a name has for itself before the next is tried beside it.
+    ///
+    /// An address that fails earlier gives way at once. Kept between 10 ms and 2 s, as RFC 8305
+    /// asks.
+    #[must_use]
+    pub fn dial_delay(mut self, time: Duration) -> Self {
+        self.dial_delay = time;
         self
     }
 

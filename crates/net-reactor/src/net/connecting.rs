@@ -5,17 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::connection::{Attempt, Connection, Phase, Pressure};
+use super::happy_eyeballs::{HappyEyeballs, Seat, Step, interleave};
 use super::{ConnectError, ConnectOptions, Due, Net, Notice, Target};
-use crate::base::{Bug, Key, planted};
+use crate::base::{Bug, Instant, Key, planted};
 use crate::driver::Ops;
 use crate::sys::{CloseHow, Resolution, SocketOption, StreamAddresses};
-
-/// How often a connection that met itself is tried again.
-///
-/// Connecting to a port of the ephemeral range on the own host can, by chance, pick that very port
-/// as the source; TCP's simultaneous open then connects the socket to itself. A new try picks
-/// another port.
-const SELF_CONNECTS_MAX: u32 = 3;
 
 impl Net {
     /// Starts to connect. The outcome comes as exactly one notice, never from within this call.
@@ -30,18 +24,19 @@ impl Net {
         let conn = Connection::new(Phase::Connecting, nowhere, None, config, self.now);
         let key = self.insert(conn);
         let deadline = self.timers.arm(self.now + options.deadline, Due::Connect(key));
-        let (host, untried) = match target {
-            Target::Address(address) => (None, vec![address]),
-            Target::Host(host, port) => (Some((host, port)), Vec::new()),
+        let (host, address) = match target {
+            Target::Address(address) => (None, Some(address)),
+            Target::Host(host, port) => (Some((host, port)), None),
         };
         let query = host.as_ref().map(|(host, _)| host.clone());
+        let dials = dials(address, &options);
         if let Some(conn) = self.conns.get_mut(key) {
-            let attempt = Attempt { options, host, untried, self_connects: 0, deadline };
+            let attempt = Attempt { options, host, dials, deadline, next_turn: None };
             conn.attempt = Some(Box::new(attempt));
         }
         let started = match query {
             _ if self.stopping => Err(ConnectError::Cancelled),
-            None => self.start_next(key, io::ErrorKind::AddrNotAvailable.into(), ops),
+            None => self.dial_on(key, ops),
             Some(host) => {
                 ops.resolve(key, &host);
                 Ok(())
@@ -85,49 +80,84 @@ impl Net {
                 return self.fail_connect(key, ConnectError::NameNotFound { host, source }, ops);
             }
         };
-        attempt.untried = addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
-        attempt.untried.reverse();
-        self.try_next(key, io::ErrorKind::AddrNotAvailable.into(), ops);
+        let peers = interleave(addresses).into_iter().map(|ip| SocketAddr::new(ip, port));
+        attempt.dials = dials(peers, &attempt.options);
+        self.dial_or_fail(key, ops);
     }
 
-    /// Tries the next address, or fails with the last error when there is none.
-    fn try_next<O: Ops + ?Sized>(&mut self, key: Key, last_error: io::Error, ops: &mut O) {
-        if let Err(error) = self.start_next(key, last_error, ops) {
+    /// Dials on, or fails with the last error when there is nothing left to dial.
+    fn dial_or_fail<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        if let Err(error) = self.dial_on(key, ops) {
             self.fail_connect(key, error, ops);
         }
     }
 
-    /// Starts to connect to the next address that can be tried at all.
-    fn start_next<O: Ops + ?Sized>(
-        &mut self,
-        key: Key,
-        last_error: io::Error,
-        ops: &mut O,
-    ) -> Result<(), ConnectError> {
-        let mut last_error = last_error;
+    /// Takes the next steps of an attempt, up to where it waits.
+    fn dial_on<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) -> Result<(), ConnectError> {
         while let Some(conn) = self.conns.get_mut(key) {
             let Some(attempt) = conn.attempt.as_mut() else { break };
-            let Some(peer) = attempt.untried.pop() else {
-                let deadline = attempt.options.deadline;
-                return Err(ConnectError::from_io(conn.peer.get(), deadline, last_error));
-            };
-            conn.peer = peer.into();
-            let bind = attempt.options.bind;
-            if bind.is_some_and(|local| local.is_ipv4() != peer.is_ipv4()) {
-                // A local address of the other family cannot serve this peer, and going without
-                // would leave by an address that was not asked for.
-                last_error = io::ErrorKind::AddrNotAvailable.into();
-                continue;
-            }
-            match ops.connect(key, peer, bind) {
-                Ok(()) => break,
-                Err(error) => last_error = error,
+            match attempt.dials.step(self.now) {
+                Step::Dial(peer) => self.dial(key, peer, ops),
+                Step::Wait(until) => {
+                    self.set_next_turn(key, until);
+                    break;
+                }
+                Step::GiveUp(last_failure) => {
+                    let deadline = attempt.options.deadline;
+                    let (peer, error) = last_failure.unwrap_or_else(|| {
+                        (conn.peer.get(), io::ErrorKind::AddrNotAvailable.into())
+                    });
+                    return Err(ConnectError::from_io(peer, deadline, error));
+                }
             }
         }
         Ok(())
     }
 
-    /// One address did not answer as hoped: tries the next.
+    /// Starts to connect to one address, in the connection's own slot if that is free.
+    fn dial<O: Ops + ?Sized>(&mut self, key: Key, peer: SocketAddr, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        let Some(attempt) = conn.attempt.as_mut() else { return };
+        let bind = attempt.options.bind;
+        if attempt.dials.dialling().all(|seat| seat != Seat::Own) {
+            conn.peer = peer.into();
+            match ops.connect(key, peer, bind) {
+                Ok(()) => attempt.dials.started(Seat::Own, self.now),
+                Err(error) => attempt.dials.not_started(error),
+            }
+        } else {
+            let dial = self.dials.insert(key);
+            match ops.dial(dial, peer, bind) {
+                Ok(()) => attempt.dials.started(Seat::Apart(dial), self.now),
+                Err(error) => {
+                    self.dials.remove(dial);
+                    attempt.dials.not_started(error);
+                }
+            }
+        }
+    }
+
+    /// Sets when the next address has its turn; `None` while that depends on those under way.
+    fn set_next_turn(&mut self, key: Key, at: Option<Instant>) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        let Some(attempt) = conn.attempt.as_mut() else { return };
+        attempt.next_turn = match (attempt.next_turn.take(), at) {
+            (Some(timer), Some(at)) if self.timers.rearm(timer, at) => Some(timer),
+            (timer, at) => {
+                if let Some(timer) = timer {
+                    self.timers.cancel(timer);
+                }
+                at.map(|at| self.timers.arm(at, Due::NextDial(key)))
+            }
+        };
+    }
+
+    /// The next address has its turn, although others have not answered yet.
+    pub(crate) fn on_next_dial<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        self.dial_or_fail(key, ops);
+    }
+
+    /// The dial in the connection's own slot has failed.
     pub(super) fn on_connect_error<O: Ops + ?Sized>(
         &mut self,
         key: Key,
@@ -135,39 +165,128 @@ impl Net {
         ops: &mut O,
     ) {
         if !planted(Bug::FailedAddressLeaks) {
-            ops.close(key, CloseHow::Fin);
+            self.end_dial(key, Seat::Own, CloseHow::Fin, ops);
         }
-        if planted(Bug::FirstAddressOnly)
-            && let Some(attempt) = self.conns.get_mut(key).and_then(|conn| conn.attempt.as_mut())
-        {
-            attempt.untried.clear();
-        }
-        self.try_next(key, error, ops);
+        self.dial_failed(key, Seat::Own, error, ops);
     }
 
-    /// The socket is connected.
+    /// A dial apart from its connection's slot has failed.
+    pub(crate) fn on_dial_failed<O: Ops + ?Sized>(
+        &mut self,
+        dial: Key,
+        error: io::Error,
+        ops: &mut O,
+    ) {
+        let Some(key) = self.dials.get(dial).copied() else { return };
+        let seat = Seat::Apart(dial);
+        self.end_dial(key, seat, CloseHow::Reset, ops);
+        self.dial_failed(key, seat, error, ops);
+    }
+
+    /// One address did not answer as hoped: dials the next at once.
+    fn dial_failed<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        seat: Seat,
+        error: io::Error,
+        ops: &mut O,
+    ) {
+        let now = self.now;
+        if let Some(attempt) = self.attempt_mut(key) {
+            tracing::debug!(%error, "an address cannot be reached");
+            attempt.dials.failed(seat, error, now);
+            if planted(Bug::FirstAddressOnly) {
+                attempt.dials.forget_untried();
+            }
+        }
+        self.dial_or_fail(key, ops);
+    }
+
+    /// Gives back the socket of one dial.
+    fn end_dial<O: Ops + ?Sized>(&mut self, key: Key, seat: Seat, how: CloseHow, ops: &mut O) {
+        self.descriptor_freed = true;
+        match seat {
+            Seat::Own => ops.close(key, how),
+            Seat::Apart(dial) => {
+                self.dials.remove(dial);
+                ops.cancel_dial(dial);
+            }
+        }
+    }
+
+    /// Gives back what an attempt holds besides the connection's own slot.
+    pub(super) fn end_attempt<O: Ops + ?Sized>(&mut self, attempt: &Attempt, ops: &mut O) {
+        self.timers.cancel(attempt.deadline);
+        if let Some(timer) = attempt.next_turn {
+            self.timers.cancel(timer);
+        }
+        for seat in attempt.dials.dialling() {
+            if let Seat::Apart(dial) = seat {
+                self.dials.remove(dial);
+                ops.cancel_dial(dial);
+                self.descriptor_freed = true;
+            }
+        }
+    }
+
+    /// The dial in the connection's own slot reached its peer: the others are given up.
     pub(crate) fn on_connected<O: Ops + ?Sized>(
         &mut self,
         key: Key,
         addresses: StreamAddresses,
         ops: &mut O,
     ) {
-        let Some(conn) = self.conns.get_mut(key) else { return };
-        let Some(attempt) = conn.attempt.as_mut() else { return };
-        if addresses.local == addresses.peer && !planted(Bug::SelfConnectAccepted) {
-            attempt.self_connects += 1;
-            if attempt.self_connects < SELF_CONNECTS_MAX {
-                attempt.untried.push(addresses.peer);
+        if met_itself(addresses) {
+            return self.on_self_connect(key, Seat::Own, ops);
+        }
+        self.open_connected(key, addresses, ops);
+    }
+
+    /// A dial apart from its connection's slot reached its peer: its socket moves there, and the
+    /// others are given up.
+    pub(crate) fn on_dialled<O: Ops + ?Sized>(
+        &mut self,
+        dial: Key,
+        addresses: StreamAddresses,
+        ops: &mut O,
+    ) {
+        let Some(key) = self.dials.get(dial).copied() else { return };
+        if met_itself(addresses) {
+            return self.on_self_connect(key, Seat::Apart(dial), ops);
+        }
+        match ops.promote(dial, key) {
+            Ok(()) => {
+                self.open_connected(key, addresses, ops);
             }
-            // Nobody listens there: that is what a refusal says.
-            let refused = io::ErrorKind::ConnectionRefused.into();
-            ops.close(key, CloseHow::Reset);
-            return self.try_next(key, refused, ops);
+            Err(error) => self.on_dial_failed(dial, error, ops),
         }
-        if !planted(Bug::ConnectToldTwice) {
-            self.timers.cancel(attempt.deadline);
-            conn.attempt = None;
+    }
+
+    fn on_self_connect<O: Ops + ?Sized>(&mut self, key: Key, seat: Seat, ops: &mut O) {
+        let now = self.now;
+        let Some(attempt) = self.attempt_mut(key) else { return };
+        attempt.dials.met_itself(seat, now);
+        self.end_dial(key, seat, CloseHow::Reset, ops);
+        self.dial_or_fail(key, ops);
+    }
+
+    /// The connection's slot holds a connected socket.
+    fn open_connected<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        addresses: StreamAddresses,
+        ops: &mut O,
+    ) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        if planted(Bug::ConnectToldTwice) {
+            if conn.attempt.is_none() {
+                return;
+            }
+        } else {
+            let Some(attempt) = conn.attempt.take() else { return };
+            self.end_attempt(&attempt, ops);
         }
+        let Some(conn) = self.conns.get_mut(key) else { return };
         conn.phase = Phase::Open;
         conn.peer = addresses.peer.into();
         conn.opened_at = self.now;
@@ -184,6 +303,10 @@ impl Net {
         if has_output {
             self.mark_dirty(key);
         }
+    }
+
+    fn attempt_mut(&mut self, key: Key) -> Option<&mut Attempt> {
+        self.conns.get_mut(key)?.attempt.as_deref_mut()
     }
 
     pub(crate) fn on_connect_deadline<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
@@ -208,6 +331,21 @@ impl Net {
             self.notices.push_back(Notice::ConnectFailed(key, error));
         }
     }
+}
+
+/// Makes the plan for these addresses, in this order.
+///
+/// A local address of the other family cannot serve a peer, and going without would leave by an
+/// address that was not asked for; so such peers are passed over.
+fn dials(peers: impl IntoIterator<Item = SocketAddr>, options: &ConnectOptions) -> HappyEyeballs {
+    let fits =
+        |peer: &SocketAddr| options.bind.is_none_or(|local| local.is_ipv4() == peer.is_ipv4());
+    HappyEyeballs::new(peers.into_iter().filter(fits), options.dial_delay)
+}
+
+/// Whether a connection leads to its own socket; see the machine for how that comes.
+fn met_itself(addresses: StreamAddresses) -> bool {
+    addresses.local == addresses.peer && !planted(Bug::SelfConnectAccepted)
 }
 
 /// Sets what the configuration asks of the socket.

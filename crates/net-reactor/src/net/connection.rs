@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::happy_eyeballs::HappyEyeballs;
 use super::staging::Staged;
 use super::{CloseReason, ConnectOptions, OnHighMark, SharedConfig};
 use crate::base::{Bug, CompactAddress, Inbound, Instant, Key, OutQueue, planted};
@@ -58,10 +59,11 @@ pub(crate) struct Attempt {
     pub(crate) options: ConnectOptions,
     /// The name that is being resolved, and the port.
     pub(crate) host: Option<(String, u16)>,
-    /// Addresses not tried yet, the next one last.
-    pub(crate) untried: Vec<SocketAddr>,
-    pub(crate) self_connects: u32,
+    /// The addresses, and how far each of them got.
+    pub(crate) dials: HappyEyeballs,
     pub(crate) deadline: TimerKey,
+    /// When the next address has its turn.
+    pub(crate) next_turn: Option<TimerKey>,
 }
 
 /// A graceful close under way.

@@ -12,6 +12,7 @@ mod config;
 mod connecting;
 mod connection;
 mod error;
+mod happy_eyeballs;
 mod input;
 mod output;
 mod staging;
@@ -65,6 +66,8 @@ pub(crate) enum Due {
     Linger(Key),
     /// The end of a connector's patience.
     Connect(Key),
+    /// The next address of a connector has its turn.
+    NextDial(Key),
     /// A resting listener tries again.
     AcceptAgain(Key),
     /// A function that the layer above keeps.
@@ -94,6 +97,8 @@ pub(crate) struct Net {
     pub(crate) stats: NetStats,
     conns: Slab<Connection>,
     listeners: Slab<Listener>,
+    /// Dials under way that have no slot in `conns` of their own, and for whom they are.
+    dials: Slab<Key>,
     /// Connections with something to send or to finish, each once.
     dirty: Vec<Key>,
     staging: Staging,
@@ -123,6 +128,7 @@ impl Net {
             stats: NetStats::default(),
             conns: Slab::default(),
             listeners: Slab::default(),
+            dials: Slab::default(),
             dirty: Vec::new(),
             staging: Staging::default(),
             spare: Vec::new(),

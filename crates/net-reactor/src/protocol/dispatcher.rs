@@ -53,6 +53,8 @@ impl<E: Engine> Dispatcher<E> {
             Event::Connected { slot, addresses } => {
                 core.net.on_connected(slot, addresses, engine);
             }
+            Event::Dialled { dial, addresses } => core.net.on_dialled(dial, addresses, engine),
+            Event::DialFailed { dial, error } => core.net.on_dial_failed(dial, error, engine),
             Event::Resolved(resolution) => core.net.on_resolved(resolution, engine),
         }
         self.follow_up();
@@ -367,6 +369,7 @@ impl<E: Engine> Dispatcher<E> {
             }
             Due::Linger(key) => core.net.on_linger_deadline(key, engine),
             Due::Connect(key) => core.net.on_connect_deadline(key, engine),
+            Due::NextDial(key) => core.net.on_next_dial(key, engine),
             Due::AcceptAgain(key) => core.net.accept_again(key, engine),
             Due::Call(key) => self.run_due_call(key, at),
             Due::Drain => self.on_drain_deadline(),

@@ -160,6 +160,10 @@ pub(crate) trait Sys: 'static {
 
     fn register(&mut self, token: Token, stream: &mut Self::Stream) -> io::Result<()>;
 
+    /// Gives a registered stream another token, by which later reports name it. What holds by now
+    /// is reported again.
+    fn rename(&mut self, token: Token, stream: &mut Self::Stream) -> io::Result<()>;
+
     fn receive(&mut self, stream: &mut Self::Stream, into: &mut [u8]) -> io::Result<usize>;
 
     /// Sends from the front of `slices`; may take fewer bytes than offered.

@@ -7,6 +7,8 @@ use crate::base::Key;
 pub(crate) enum Kind {
     Listener,
     Stream,
+    /// A stream that is being connected beside others for one connection.
+    Dial,
 }
 
 /// The identity of a registered socket: its kind, slot and generation.
@@ -15,7 +17,7 @@ pub(crate) enum Kind {
 /// is stale names nothing, so that an event for a closed socket cannot reach the next one.
 ///
 /// ```text
-///   63          32 31     30         0
+///   63          32 31   30 29        0
 ///   [ generation ][ kind ][   index   ]
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,7 +26,8 @@ pub(crate) struct Token {
     pub(crate) key: Key,
 }
 
-const KIND_BIT: u64 = 1 << 31;
+const KIND_SHIFT: u32 = 30;
+const INDEX_MASK: u64 = (1 << KIND_SHIFT) - 1;
 
 const _: () = assert!(usize::BITS >= 64, "the kernel's tag must hold a 64-bit token");
 
@@ -37,18 +40,27 @@ impl Token {
         Self { kind: Kind::Stream, key }
     }
 
+    pub(crate) const fn dial(key: Key) -> Self {
+        Self { kind: Kind::Dial, key }
+    }
+
     pub(crate) fn to_word(self) -> u64 {
-        debug_assert!(u64::from(self.key.index) < KIND_BIT, "fewer than 2^31 slots");
-        let kind = match self.kind {
-            Kind::Listener => KIND_BIT,
+        debug_assert!(u64::from(self.key.index) <= INDEX_MASK, "at most 2^30 slots");
+        let kind: u64 = match self.kind {
             Kind::Stream => 0,
+            Kind::Listener => 1,
+            Kind::Dial => 2,
         };
-        u64::from(self.key.generation) << 32 | kind | u64::from(self.key.index)
+        u64::from(self.key.generation) << 32 | kind << KIND_SHIFT | u64::from(self.key.index)
     }
 
     pub(crate) const fn from_word(word: u64) -> Self {
-        let kind = if word & KIND_BIT == 0 { Kind::Stream } else { Kind::Listener };
-        let key = Key { index: (word & (KIND_BIT - 1)) as u32, generation: (word >> 32) as u32 };
+        let kind = match (word >> KIND_SHIFT) & 3 {
+            0 => Kind::Stream,
+            1 => Kind::Listener,
+            _ => Kind::Dial,
+        };
+        let key = Key { index: (word & INDEX_MASK) as u32, generation: (word >> 32) as u32 };
         Self { kind, key }
     }
 }
@@ -62,9 +74,9 @@ mod tests {
         for key in [
             Key { index: 0, generation: 0 },
             Key { index: 7, generation: u32::MAX - 1 },
-            Key { index: (1 << 31) - 1, generation: 3 },
+            Key { index: (1 << 30) - 1, generation: 3 },
         ] {
-            for token in [Token::listener(key), Token::stream(key)] {
+            for token in [Token::listener(key), Token::stream(key), Token::dial(key)] {
                 assert_eq!(Token::from_word(token.to_word()), token);
             }
         }

@@ -96,9 +96,12 @@ impl Reactor<'_> {
     ///
     /// Exactly one of [`on_open`](Protocol::on_open) and
     /// [`on_connect_failed`](Protocol::on_connect_failed) is called, never from within this call.
-    /// Names are resolved without blocking the loop; their addresses are tried one after the
-    /// other, within the one deadline: an address that never answers uses it up. Closing the connection by its id cancels the attempt, and so does a stop of the
-    /// loop, also when it has begun already.
+    /// Names are resolved without blocking the loop. Up to 16 of their addresses are tried, IPv6 and
+    /// IPv4 by turns: each as soon as one before it has failed, or 250 ms after it, and the first
+    /// that answers wins (RFC 8305). When all have failed the last failure is told.
+    ///
+    /// Closing the connection by its id cancels the attempt, and so does a stop of the loop, also
+    /// when it has begun already.
     ///
     /// # Errors
     ///

@@ -6,6 +6,7 @@ mod chaos;
 mod closing;
 mod conn_timers;
 mod connecting;
+mod dialling;
 mod errnos;
 mod faults;
 mod framed;

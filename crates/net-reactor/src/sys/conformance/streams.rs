@@ -4,7 +4,7 @@ use std::io::{ErrorKind, IoSlice};
 
 use super::rig::{Rig, failed, hang_up, readable, writable};
 use crate::base::Rng;
-use crate::sys::{CloseHow, Sys};
+use crate::sys::{CloseHow, Sys, Token};
 
 suite! {
     bytes_arrive_whole_and_in_order_both_ways,
@@ -15,6 +15,7 @@ suite! {
     both_sides_can_finish_first,
     an_empty_stream_would_block,
     what_came_before_the_registration_is_reported_by_it,
+    a_renamed_stream_is_reported_by_its_new_name_alone,
     a_send_after_the_own_end_is_refused,
     finishing_again_is_refused_once_both_sides_have_finished,
     closing_with_unread_input_resets_the_peer,
@@ -115,6 +116,23 @@ fn what_came_before_the_registration_is_reported_by_it<S: Sys>(mut rig: Rig<S>) 
     rig.report(server.token, writable);
     rig.report(server.token, hang_up);
     assert_eq!(rig.receive_all(&mut server).unwrap(), b"early");
+}
+
+fn a_renamed_stream_is_reported_by_its_new_name_alone<S: Sys>(mut rig: Rig<S>) {
+    let (mut client, mut server) = rig.pair();
+    let old = client.token;
+    rig.send_all(&mut server, b"before");
+    rig.report(old, readable);
+    client.token = Token::stream(rig.key());
+    rig.sys.rename(client.token, &mut client.stream).unwrap();
+    rig.seen.retain(|seen| seen.token != old);
+    // What holds already is said again.
+    rig.report(client.token, readable);
+    rig.report(client.token, writable);
+    rig.send_all(&mut server, b" after");
+    rig.sys.shutdown_write(&server.stream).unwrap();
+    assert_eq!(rig.receive_all(&mut client).unwrap(), b"before after");
+    assert!(rig.seen.iter().all(|seen| seen.token != old), "{:?}", rig.seen);
 }
 
 fn a_send_after_the_own_end_is_refused<S: Sys>(mut rig: Rig<S>) {

@@ -172,6 +172,15 @@ impl State {
         self.register(kernel, token, key)
     }
 
+    /// Registers a registered socket by another token. Linux needs no new watch for that, so only
+    /// memory can be short.
+    pub(super) fn try_rename(&mut self, kernel: usize, token: Token, key: Key) -> io::Result<()> {
+        if self.faults.is_on() && self.fires(kernel, Fault::RegisterNoMemory) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        self.register(kernel, token, key)
+    }
+
     /// Receives.
     pub(super) fn try_receive(
         &mut self,

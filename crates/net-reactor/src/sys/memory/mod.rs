@@ -223,6 +223,11 @@ impl Sys for Memory {
         self.call("register", Some(stream.0), call, |()| Outcome::Done(token.to_word()))
     }
 
+    fn rename(&mut self, token: Token, stream: &mut Stream) -> io::Result<()> {
+        let call = |state: &mut State, kernel| state.try_rename(kernel, token, stream.0);
+        self.call("rename", Some(stream.0), call, |()| Outcome::Done(token.to_word()))
+    }
+
     fn receive(&mut self, stream: &mut Stream, into: &mut [u8]) -> io::Result<usize> {
         let mut state = self.world.state();
         let received = state.try_receive(self.kernel, stream.0, into);

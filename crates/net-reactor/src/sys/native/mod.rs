@@ -205,6 +205,10 @@ impl Sys for Native {
         self.poll.registry().register(stream, kernel_word(token), interests())
     }
 
+    fn rename(&mut self, token: Token, stream: &mut TcpStream) -> io::Result<()> {
+        self.poll.registry().reregister(stream, kernel_word(token), interests())
+    }
+
     fn receive(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
         retry(|| stream.read(into))
     }

@@ -23,7 +23,7 @@ pub(super) fn run(sim: &mut Simulation) {
         calls.body_bytes_max = 1_000;
         calls
     });
-    // An attempt needs one socket at a time, however many addresses it tries.
+    // An attempt makes do with one socket, however many addresses it tries.
     for caller in callers {
         let own = sim.open_descriptors(caller);
         sim.descriptor_limit(caller, Some(own + 1));
