@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+#[cfg(feature = "zlib")]
+use super::DecompressError;
 use crate::base::{Input, TooLong};
 
 /// Finds frames in received bytes.
@@ -70,6 +72,12 @@ pub enum DecodeError {
         /// Which rule.
         rule: &'static str,
     },
+    /// The frame cannot be unpacked.
+    #[cfg(feature = "zlib")]
+    Compression {
+        /// Why not.
+        source: DecompressError,
+    },
 }
 
 impl DecodeError {
@@ -94,11 +102,28 @@ impl fmt::Display for DecodeError {
                 write!(f, "a frame has no end within {limit_bytes} bytes")
             }
             Self::Malformed { rule } => f.write_str(rule),
+            #[cfg(feature = "zlib")]
+            Self::Compression { .. } => f.write_str("a frame cannot be unpacked"),
         }
     }
 }
 
-impl Error for DecodeError {}
+impl Error for DecodeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            #[cfg(feature = "zlib")]
+            Self::Compression { source } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(feature = "zlib")]
+impl From<DecompressError> for DecodeError {
+    fn from(source: DecompressError) -> Self {
+        Self::Compression { source }
+    }
+}
 
 /// The peer finished sending in the middle of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,6 +13,7 @@
 //! | [`Netstring`] | `5:hello,` |
 //! | [`Raw`] | whatever has arrived |
 //! | [`Terminated`] | what ends as the handler says: at a delimiter, after a count, or never; it may say so anew with each frame |
+//! | `Compressed` | another codec's, packed one by one; with a feature such as `zlib` |
 //! | [`AnyCodec`] | any of them, to be exchanged for another on a live connection |
 //!
 //! Decoded frames borrow from the receive buffer: nothing is copied or allocated for them. A length
@@ -80,6 +81,10 @@
 //! ```
 
 mod any;
+#[cfg(feature = "zlib")]
+mod compressed;
+#[cfg(feature = "zlib")]
+mod compression;
 mod decoder;
 mod delimited;
 mod encoder;
@@ -96,6 +101,10 @@ mod tests;
 mod varint;
 
 pub use self::any::AnyCodec;
+#[cfg(feature = "zlib")]
+pub use self::compressed::{Compressed, Unpacked};
+#[cfg(feature = "zlib")]
+pub use self::compression::{Compression, DecompressError};
 pub use self::decoder::{DecodeError, Decoder, Trailing, UnfinishedFrame};
 pub use self::delimited::Delimited;
 pub use self::encoder::{EncodeError, Encoder, Output};

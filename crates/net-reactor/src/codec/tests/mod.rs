@@ -1,5 +1,7 @@
 //! Promises that all codecs keep.
 
+#[cfg(feature = "zlib")]
+mod compressed;
 mod hostile;
 mod identity;
 mod linear;
