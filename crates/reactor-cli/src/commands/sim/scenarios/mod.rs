@@ -44,6 +44,8 @@ mod limits;
 mod long_timers;
 mod loops;
 mod lot;
+#[cfg(feature = "zlib")]
+mod packed;
 mod panics;
 mod ping_pong;
 mod posts;
@@ -121,6 +123,8 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("prompt", "what is due at once is done at once, also on a loop about to sleep", prompt::run),
     scenario("distant", "where nothing fails no attempt fails, however long it takes", distant::run),
     scenario("hold-back", "who reads late is held back, and gets everything in the end", hold_back::run),
+    #[cfg(feature = "zlib")]
+    scenario("packed", "frames that refer to each other are unpacked however they are cut", packed::run),
     scenario("long-timers", "timers of microseconds and of weeks, over two months: in order, none early", long_timers::run),
 ];
 
