@@ -69,5 +69,5 @@ pub use protocol::{
     PostError, PostRefused, Protocol, QueueFull, Reactor, RemoteCall, Round, SendError,
     ServerHandle, Shared, Stopped, Tag, Tick, WorkError,
 };
-pub use service::Relay;
+pub use service::{Beat, BeatFormat, Heartbeat, HeartbeatConfig, Relay, RoundTrip, TextBeats};
 pub use sys::{KeepAlive, ListenOptions};

@@ -290,6 +290,7 @@ impl Net {
         conn.phase = Phase::Open;
         conn.peer = addresses.peer.into();
         conn.opened_at = self.now;
+        conn.received_at = self.now;
         self.stats.connected += 1;
         let has_output = (conn.out.is_some() || conn.fin_wanted) && !planted(Bug::EarlyOutputStuck);
         let conn = &*conn;

@@ -31,6 +31,8 @@ pub struct ConnStats {
     pub queued_bytes: usize,
     /// When the connection was opened.
     pub opened_at: Instant,
+    /// When bytes last arrived: the time of that turn; before any have, when it was opened.
+    pub received_at: Instant,
 }
 
 /// Where a connection stands in its life.
@@ -150,6 +152,7 @@ pub(crate) struct Connection {
     pub(crate) goodbye: Option<Box<Goodbye>>,
     pub(crate) tag_timers: TagTimers,
     pub(crate) opened_at: Instant,
+    pub(crate) received_at: Instant,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
 }
@@ -185,6 +188,7 @@ impl Connection {
             goodbye: None,
             tag_timers: TagTimers::default(),
             opened_at: now,
+            received_at: now,
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -206,6 +210,7 @@ impl Connection {
             bytes_out: self.bytes_out,
             queued_bytes: self.queued_bytes(),
             opened_at: self.opened_at,
+            received_at: self.received_at,
         }
     }
 }

@@ -60,6 +60,14 @@ pub enum CloseReason {
         /// Bytes that were not sent.
         unsent_bytes: usize,
     },
+    /// Nothing was heard of the peer for the tolerance of a [`Heartbeat`](crate::Heartbeat); the
+    /// connection was aborted.
+    HeartbeatTimedOut {
+        /// How long nothing was heard.
+        silence: Duration,
+        /// The limit.
+        tolerance: Duration,
+    },
     /// What the peer sent breaks the rules of the protocol: its framing, say.
     ///
     /// A handler says so with [`Failure::malformed`](crate::Failure::malformed).
@@ -119,6 +127,9 @@ impl fmt::Display for CloseReason {
             }
             Self::LingerExpired { unsent_bytes } => {
                 write!(f, "the close took too long: {unsent_bytes} bytes were not sent")
+            }
+            Self::HeartbeatTimedOut { silence, tolerance } => {
+                write!(f, "nothing was heard of the peer for {silence:?} of {tolerance:?}")
             }
             Self::Malformed { .. } => f.write_str("the peer broke the protocol"),
             Self::HandlerFailed { .. } => f.write_str("the handler failed"),

@@ -26,6 +26,7 @@ impl Net {
     ) -> Received {
         let Some(conn) = self.conns.get_mut(key) else { return Received::Unwanted };
         conn.bytes_in += bytes;
+        conn.received_at = self.now;
         self.stats.bytes_in += bytes;
         if conn.phase != Phase::Open && !planted(Bug::DataAfterClose) {
             self.discard_input(key, bytes, ops);

@@ -19,7 +19,8 @@ pub enum Eof {
     KeepOpen,
 }
 
-/// The name of one of a connection's own timers. A handler chooses its tags freely.
+/// The name of one of a connection's own timers. A handler chooses its tags freely below
+/// [`RESERVED_MIN`](Self::RESERVED_MIN).
 ///
 /// ```
 /// use net_reactor::Tag;
@@ -28,6 +29,15 @@ pub enum Eof {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_structs, reason = "a tag is its number")]
 pub struct Tag(pub u32);
+
+impl Tag {
+    /// From here on tags belong to the library: a service around a handler, such as a
+    /// [`Heartbeat`](crate::Heartbeat), keeps its own timers for itself.
+    pub const RESERVED_MIN: Self = Self(0xffff_ff00);
+}
+
+/// The timer of a heartbeat.
+pub(crate) const HEARTBEAT: Tag = Tag::RESERVED_MIN;
 
 /// The handler of one connection: plain callbacks with `&mut self`.
 ///

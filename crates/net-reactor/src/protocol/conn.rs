@@ -118,6 +118,12 @@ impl<'a> Conn<'a> {
         core.net.abort(self.key, CloseReason::Aborted, &mut **ops);
     }
 
+    /// Aborts for a reason of the library's own.
+    pub(crate) fn abort_because(&mut self, reason: CloseReason) {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.abort(self.key, reason, &mut **ops);
+    }
+
     /// Half-closes: after what is queued FIN is sent; reading goes on.
     ///
     /// When the peer has finished too, the connection closes.

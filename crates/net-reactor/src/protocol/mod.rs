@@ -34,6 +34,7 @@ mod tests;
 mod turning;
 
 pub use self::block_on::BlockOnLoopError;
+pub(crate) use self::callbacks::HEARTBEAT;
 pub use self::callbacks::{Eof, Message, Protocol, Tag};
 pub use self::calls::Tick;
 pub use self::conn::Conn;

@@ -110,6 +110,7 @@ const fn number_of_reason(reason: &CloseReason) -> u64 {
         CloseReason::HandlerPanicked { .. } => 10,
         CloseReason::LoopStopped => 11,
         CloseReason::Malformed { .. } => 12,
+        CloseReason::HeartbeatTimedOut { .. } => 13,
     }
 }
 

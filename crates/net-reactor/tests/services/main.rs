@@ -1,5 +1,6 @@
 //! The services, each promise of them: over the kernel in memory, and over real sockets where the
 //! kernel decides.
 
+mod heartbeat;
 mod relay;
 mod support;

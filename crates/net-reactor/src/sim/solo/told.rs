@@ -86,6 +86,9 @@ fn copy(reason: &CloseReason) -> CloseReason {
         CloseReason::LingerExpired { unsent_bytes } => {
             CloseReason::LingerExpired { unsent_bytes: *unsent_bytes }
         }
+        CloseReason::HeartbeatTimedOut { silence, tolerance } => {
+            CloseReason::HeartbeatTimedOut { silence: *silence, tolerance: *tolerance }
+        }
         CloseReason::Malformed { source } => {
             CloseReason::Malformed { source: copy_error(source.as_ref()) }
         }

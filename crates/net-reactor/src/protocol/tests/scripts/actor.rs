@@ -231,6 +231,7 @@ fn close_reason(reason: &CloseReason) -> String {
         CloseReason::SlowConsumer { .. } => "slow-consumer".into(),
         CloseReason::InputOverflow { .. } => "input-overflow".into(),
         CloseReason::LingerExpired { .. } => "linger-expired".into(),
+        CloseReason::HeartbeatTimedOut { .. } => "heartbeat-timed-out".into(),
         CloseReason::Malformed { .. } => "malformed".into(),
         CloseReason::HandlerFailed { .. } => "handler-failed".into(),
         CloseReason::HandlerPanicked { .. } => "handler-panicked".into(),
