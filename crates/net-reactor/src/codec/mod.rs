@@ -15,6 +15,7 @@
 //! | [`Terminated`] | what ends as the handler says: at a delimiter, after a count, or never; it may say so anew with each frame |
 //! | `Compressed` | another codec's, packed one by one; with a feature such as `zlib` |
 //! | [`AnyCodec`] | any of them, to be exchanged for another on a live connection |
+//! | `TokioCodec` | what a codec for `tokio_util` finds; with the feature `tokio-codec` |
 //!
 //! Decoded frames borrow from the receive buffer: nothing is copied or allocated for them. A length
 //! that a peer announces never makes anybody allocate; memory grows with received bytes only. Each
@@ -34,6 +35,26 @@
 //! let mut input = Input::from_bytes(&wire);
 //! assert_eq!(codec.decode(&mut input)?, Some(&b"hello"[..]));
 //! assert_eq!(codec.decode(&mut input)?, None);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A codec that exists
+//!
+//! With the feature `tokio-codec` whatever implements the traits of `tokio_util::codec` is a codec
+//! here too, behind a `TokioCodec`: its frames are owned, and its bytes are copied once. The core
+//! has nothing of tokio, and even with the feature no runtime runs.
+//!
+//! ```
+//! # #[cfg(feature = "tokio-codec")] {
+//! use net_reactor::{Input, codec::{Decoder, TokioCodec}};
+//! use tokio_util::codec::LengthDelimitedCodec;
+//!
+//! let mut codec = TokioCodec::new(LengthDelimitedCodec::new());
+//! let mut input = Input::from_bytes(b"\0\0\0\x05hello\0\0");
+//! let frame = codec.decode(&mut input)?.expect("it is whole");
+//! assert_eq!(frame, &b"hello"[..]);
+//! assert_eq!(codec.decode(&mut input)?, None);
+//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -98,6 +119,8 @@ mod raw;
 mod terminated;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tokio-codec")]
+mod tokio_codec;
 mod varint;
 
 pub use self::any::AnyCodec;
@@ -115,6 +138,8 @@ pub use self::lines::{LineEnd, Lines};
 pub use self::netstring::Netstring;
 pub use self::raw::Raw;
 pub use self::terminated::{Terminated, Terminator};
+#[cfg(feature = "tokio-codec")]
+pub use self::tokio_codec::{TokioCodec, TokioCodecError};
 
 /// The largest frame that a codec accepts unless it is told otherwise: 1 MiB.
 const FRAME_BYTES_MAX: usize = 1024 * 1024;

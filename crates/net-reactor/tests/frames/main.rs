@@ -1,5 +1,6 @@
 //! Connections that speak in frames, on the whole library over the kernel in memory.
 
+mod adapted;
 mod batches;
 mod codecs;
 mod ends;

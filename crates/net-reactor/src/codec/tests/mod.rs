@@ -1,5 +1,7 @@
 //! Promises that all codecs keep.
 
+#[cfg(feature = "tokio-codec")]
+mod adapted;
 #[cfg(feature = "zlib")]
 mod compressed;
 mod hostile;
