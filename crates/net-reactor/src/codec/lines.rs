@@ -78,10 +78,16 @@ impl Decoder for Lines {
         if line.is_some() || input.is_empty() || self.trailing == Trailing::Refuse {
             return Ok(line);
         }
-        // A CR is what has come of CR LF. Beyond it there is no byte over the limit, or `decode`
-        // would have found so.
-        let rest = input.take_all();
-        Ok(Some(rest.strip_suffix(b"\r").unwrap_or(rest)))
+        // A CR is what has come of CR LF. `decode` had to leave room for it: without one, a byte
+        // over the limit has not been noticed yet.
+        let rest = input.bytes();
+        let line = rest.strip_suffix(b"\r").unwrap_or(rest);
+        let limit_bytes = self.line_bytes_max;
+        if line.len() > limit_bytes {
+            return Err(DecodeError::TooLong { announced_bytes: None, limit_bytes });
+        }
+        input.take_all();
+        Ok(Some(line))
     }
 }
 

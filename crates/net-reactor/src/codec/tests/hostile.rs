@@ -110,6 +110,15 @@ fn a_line_without_end_is_refused_at_the_limit() {
 }
 
 #[test]
+fn the_last_line_has_the_same_limit_as_all_others() {
+    let codec = || AnyCodec::new(Lines::new().max(3).trailing(Trailing::Deliver));
+    assert_eq!(decode(&mut codec(), [&b"123\r"[..]]).frames, [b"123"]);
+    let over = decode(&mut codec(), [&b"1234"[..]]);
+    let refused = DecodeError::TooLong { announced_bytes: None, limit_bytes: 3 };
+    assert_eq!((over.frames, over.end), (vec![], Some(Err(refused))));
+}
+
+#[test]
 fn a_counted_frame_has_a_limit_too() {
     let mut codec = AnyCodec::new(Terminated::new(Terminator::Count(usize::MAX)));
     assert_eq!(decode(&mut codec, [&b"x"[..]]).end, Some(too_long(usize::MAX as u64)));
