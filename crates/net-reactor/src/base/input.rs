@@ -71,6 +71,29 @@ impl<'a> Input<'a> {
         Self::new(bytes, ScanMark::default())
     }
 
+    /// Returns the input as it is when more has arrived, to test parsing under any split: `bytes` are
+    /// what is unconsumed here, and more behind it. It knows how far searches had come, as the input of
+    /// a connection does.
+    ///
+    /// ```
+    /// use net_reactor::Input;
+    ///
+    /// let mut input = Input::from_bytes(b"12");
+    /// assert_eq!(input.line(100)?, None);
+    /// let mut input = input.grown(b"123\n"); // the next search begins at the 3
+    /// assert_eq!(input.line(100)?, Some(&b"123"[..]));
+    /// # Ok::<(), net_reactor::TooLong>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When there are fewer bytes than were left.
+    #[must_use]
+    pub fn grown<'b>(&self, bytes: &'b [u8]) -> Input<'b> {
+        assert!(bytes.len() >= self.len(), "an input does not shrink by itself");
+        Input::new(bytes, self.mark)
+    }
+
     /// Returns the unconsumed bytes without consuming them.
     #[inline]
     #[must_use]
