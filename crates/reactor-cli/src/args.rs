@@ -28,6 +28,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Measure an echo server: messages per second and latency
     Pingpong(PingpongArgs),
+    /// Connect: type lines and see what comes, or pass stdin and stdout through
+    Connect(ConnectArgs),
     /// Serve: send back what arrives (RFC 862)
     Echo(EchoArgs),
     /// Serve: throw away what arrives (RFC 863)
@@ -108,6 +110,23 @@ pub(crate) struct PingpongArgs {
     pub(crate) json: bool,
 }
 
+/// Where to connect, and how.
+#[derive(Debug, Args)]
+#[command(after_help = CONNECT_NOTES)]
+pub(crate) struct ConnectArgs {
+    /// Address or name and port, such as localhost:9000
+    #[arg(value_name = "ADDR", value_parser = target)]
+    pub(crate) target: Target,
+
+    /// How long connecting may take, the look-up of a name included
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) connect_deadline: Duration,
+
+    /// End typed lines with CR LF instead of LF
+    #[arg(long)]
+    pub(crate) crlf: bool,
+}
+
 /// Which worlds to simulate, and what to tell of them.
 #[derive(Debug, Args)]
 #[command(after_help = SIM_NOTES)]
@@ -183,6 +202,16 @@ pub(crate) struct SimArgs {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+const CONNECT_NOTES: &str = "\
+At a terminal, lines can be edited and called back with the arrow keys; what arrives is shown above
+them, control characters as \\u{1b}. Ctrl-D ends what is sent, and the rest is awaited; Ctrl-C leaves.
+
+Otherwise stdin is sent byte by byte, then its end, and what comes back goes to stdout. When the peer
+ends first, the rest of stdin is still sent. A stdout that is closed early is no failure.
+
+Exit codes: 0 when both sides have ended, 1 when something failed, 2 for a wrong command line, 130
+after Ctrl-C or a signal.";
 
 const SIM_NOTES: &str = "\
 A run is decided by its scenario and its seed: the same seed gives the same run, down to the hash of

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use net_reactor::{ConnectError, ListenError};
+use net_reactor::{CloseReason, ConnectError, ListenError};
 
 /// Why the command could not do what it was asked to.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Failure {
 const EXIT_USAGE: u8 = 2;
 /// Something failed while running.
 const EXIT_RUN: u8 = 1;
+/// A signal ended it: what a shell reports of a program that SIGINT killed.
+const EXIT_INTERRUPTED: u8 = 130;
 
 impl Failure {
     /// Makes a failure of whoever wrote the command line.
@@ -28,6 +30,17 @@ impl Failure {
     /// Makes a failure that happened while running.
     pub(crate) fn run(line: impl Into<String>) -> Self {
         Self { exit_code: EXIT_RUN, line: line.into() }
+    }
+
+    /// Makes the failure of a command that was told to leave before its end.
+    pub(crate) fn interrupted() -> Self {
+        Self { exit_code: EXIT_INTERRUPTED, line: "interrupted".to_owned() }
+    }
+
+    /// Makes the failure of a connection that ended badly, or before all of stdin was sent.
+    pub(crate) fn lost(reason: &CloseReason, all_sent: bool) -> Self {
+        let advice = (!all_sent).then_some("stdin was not sent to its end");
+        Self::with_advice(reason, advice)
     }
 
     /// Says on stderr what went wrong, and returns the exit code for it.
@@ -83,8 +96,7 @@ impl From<&ConnectError> for Failure {
     fn from(error: &ConnectError) -> Self {
         match error {
             ConnectError::Refused { peer, .. } => Self::run(format!(
-                "{error} - start a server there, such as `reactor echo --listen {peer}`, or leave \
-                 --connect out"
+                "{error} - start a server there, such as `reactor echo --listen {peer}`"
             )),
             ConnectError::TimedOut { .. } => Self::run(format!(
                 "cannot connect: {error} - check the address, and firewalls on the way"
@@ -97,7 +109,7 @@ impl From<&ConnectError> for Failure {
             }
             ConnectError::CannotBind { .. } => Self::with_advice(
                 error,
-                Some("the ports of this machine may be used up: try fewer --connections"),
+                Some("the ports of this machine may be used up: use fewer connections"),
             ),
             _ => Self::with_advice(error, None),
         }

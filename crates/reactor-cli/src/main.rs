@@ -1,8 +1,10 @@
-//! The `reactor` command: small servers, a ping-pong that measures one, and simulated worlds.
+//! The `reactor` command: small servers, a ping-pong that measures one, a client for people and for
+//! pipes, and simulated worlds.
 //!
 //! A thin face over the `net-reactor` library. Results go to stdout, everything else to stderr. It
-//! exits with 0 after success, 1 when something failed while running, and 2 when the command line
-//! makes no sense; a failure is one line that says what is wrong and what to do.
+//! exits with 0 after success, 1 when something failed while running, 2 when the command line makes
+//! no sense, and 130 when it was told to leave; a failure is one line that says what is wrong and
+//! what to do.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +15,7 @@ mod events;
 mod failure;
 mod framing;
 mod output;
+mod text;
 
 use std::process::ExitCode;
 
@@ -39,6 +42,7 @@ fn run() -> Result<(), Failure> {
         Command::Chargen(args) => commands::chargen::run(&args),
         Command::Daytime(args) => commands::daytime::run(&args),
         Command::Time(args) => commands::time::run(&args),
+        Command::Connect(args) => commands::connect::run(&args),
         Command::Sim(args) => commands::sim::run(&args),
     }
 }

@@ -30,6 +30,10 @@ impl Running {
         Self { child: Some(command.spawn().unwrap()) }
     }
 
+    pub(crate) fn of(child: Child) -> Self {
+        Self { child: Some(child) }
+    }
+
     pub(crate) fn child(&mut self) -> &mut Child {
         self.child.as_mut().unwrap()
     }
