@@ -6,6 +6,7 @@ mod address;
 mod id;
 mod inbound;
 mod input;
+mod lendable;
 mod outbound;
 pub(crate) mod planted;
 mod pool;
@@ -21,6 +22,7 @@ pub(crate) use inbound::{Inbound, ScanMark};
 #[cfg(test)]
 pub(crate) use input::EXAMINED;
 pub use input::{Input, TooLong};
+pub(crate) use lendable::Lendable;
 pub(crate) use outbound::{OutQueue, SHARE_BYTES_MIN};
 pub(crate) use planted::{Bug, planted};
 pub(crate) use pool::Pool;

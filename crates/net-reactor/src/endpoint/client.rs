@@ -1,20 +1,21 @@
 //! The client: one factory, any number of connections.
 
-use std::cell::Cell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use super::{Error, Place, Threads};
-use crate::base::{ConnId, Input};
-use crate::net::{CloseReason, ConnectError, ConnectOptions, Pressure, Target, TargetError};
-use crate::protocol::{
-    Conn, Eof, EventLoop, Failure, Flow, LoopConfig, LoopHandle, LoopStats, Message, Protocol,
-    Reactor, Stopped, Tag,
-};
+use super::dialer::{Dialer, Dialing, OnProgress};
+use super::member::Member;
+use super::roster::Roster;
+use super::{Error, Place, Progress, Reconnect, Reconnector, Threads};
+use crate::base::{ConnId, Lendable};
+use crate::net::{ConnectError, ConnectOptions, Target, TargetError};
+use crate::protocol::{EventLoop, LoopConfig, LoopHandle, LoopStats, Protocol, Reactor, Stopped};
+
+/// Keeps the connections of a client up; exists only for a factory that can outlive the call.
+type Keep<F> = fn(Client<F>, Reconnect, &Target, Rc<Roster>, &mut Reactor<'_>) -> Vec<Reconnector>;
 
 /// What is called with each failed attempt.
-type OnFailed = Box<dyn FnMut(&mut Reactor<'_>, ConnectError)>;
+pub(super) type OnFailed = Box<dyn FnMut(&mut Reactor<'_>, ConnectError)>;
 
 /// Makes connections from a factory of handlers.
 ///
@@ -45,6 +46,8 @@ pub struct Client<F> {
     loop_config: LoopConfig,
     connections: usize,
     on_failed: Option<OnFailed>,
+    reconnect: Option<(Reconnect, Keep<F>)>,
+    on_progress: Option<OnProgress>,
     stop_on_signals: bool,
 }
 
@@ -67,6 +70,8 @@ where
             loop_config: LoopConfig::default(),
             connections: 1,
             on_failed: None,
+            reconnect: None,
+            on_progress: None,
             stop_on_signals: false,
         }
     }
@@ -133,20 +138,27 @@ where
         if self.stop_on_signals {
             place.stop_on_signals(&mut event_loop).map_err(Error::Signals)?;
         }
-        let roster = Rc::new(Roster {
-            live: Cell::new(self.connections),
-            first_error: Cell::new(None),
-            on_failed: Cell::new(self.on_failed.take()),
-        });
+        let roster = Roster::new(self.connections, self.on_failed.take());
         let mut reactor = event_loop.reactor();
-        for _ in 0..self.connections {
-            let member = Member { inner: (self.factory)(), roster: Rc::clone(&roster) };
-            reactor.connect_target(target.clone(), self.options.clone(), Box::new(member));
-        }
         if self.connections == 0 {
             reactor.stop();
         }
-        Ok(RunningClient { event_loop, roster })
+        let reconnectors = match self.reconnect.take() {
+            Some((policy, keep)) => keep(self, policy, target, Rc::clone(&roster), &mut reactor),
+            None => {
+                self.open(target, &roster, &mut reactor);
+                Vec::new()
+            }
+        };
+        Ok(RunningClient { event_loop, roster, reconnectors })
+    }
+
+    /// Opens each connection once.
+    fn open(mut self, target: &Target, roster: &Rc<Roster>, reactor: &mut Reactor<'_>) {
+        for _ in 0..self.connections {
+            let member = Member { inner: (self.factory)(), owner: Rc::clone(roster) };
+            reactor.connect_target(target.clone(), self.options.clone(), Box::new(member));
+        }
     }
 
     /// Opens one more connection, on a loop that exists already.
@@ -170,11 +182,100 @@ where
     }
 }
 
+/// Reconnecting: the factory outlives the call that starts the client.
+impl<F, P> Client<F>
+where
+    F: FnMut() -> P + 'static,
+    P: Protocol,
+{
+    /// Connects again, by this policy, whenever a connection is lost or cannot be opened.
+    ///
+    /// Each time `factory` makes a new handler. What this side closes with
+    /// [`Conn::close`](crate::Conn::close) is not opened again, and neither is what it cancels;
+    /// every other end is followed by another attempt, also
+    /// [`Conn::abort`](crate::Conn::abort), an `Err` and a panic of the handler. A stop of the loop
+    /// ends it, and so does a [`Reconnector`].
+    ///
+    /// ```no_run
+    /// # use net_reactor::{prelude::*, Reconnect};
+    /// # struct Device;
+    /// # impl Protocol for Device {
+    /// #     fn on_data(&mut self, _: &mut Conn<'_>, _: &mut net_reactor::Input<'_>) -> Flow { Ok(()) }
+    /// # }
+    /// Client::new(|| Device).reconnect(Reconnect::default()).connect("hub.example:9000")?.run()?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// [`on_failed`](Self::on_failed) is only called with the failure after which it gives up.
+    #[must_use]
+    pub fn reconnect(mut self, policy: Reconnect) -> Self {
+        self.reconnect = Some((policy, Self::keep));
+        self
+    }
+
+    /// Sets what is called with each attempt and each outcome of a client that
+    /// [connects again](Self::reconnect).
+    #[must_use]
+    pub fn on_progress(
+        mut self,
+        call: impl FnMut(&mut Reactor<'_>, &Reconnector, Progress<'_>) + 'static,
+    ) -> Self {
+        self.on_progress = Some(Box::new(call));
+        self
+    }
+
+    /// Keeps one connection up, on a loop that exists already, by the policy of
+    /// [`reconnect`](Self::reconnect) or the default one.
+    ///
+    /// The first attempt begins in the next turn.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError`] when the text is no target.
+    pub fn keep_on<T>(
+        mut self,
+        reactor: &mut Reactor<'_>,
+        target: T,
+    ) -> Result<Reconnector, TargetError>
+    where
+        T: TryInto<Target>,
+        TargetError: From<T::Error>,
+    {
+        let target = target.try_into()?;
+        let policy = self.reconnect.take().map(|(policy, _)| policy).unwrap_or_default();
+        Ok(Dialer::begin(&self.dialing(policy, None), target, reactor))
+    }
+
+    /// Opens the connections, again and again.
+    fn keep(
+        self,
+        policy: Reconnect,
+        target: &Target,
+        roster: Rc<Roster>,
+        reactor: &mut Reactor<'_>,
+    ) -> Vec<Reconnector> {
+        let connections = self.connections;
+        let dialing = self.dialing(policy, Some(roster));
+        (0..connections).map(|_| Dialer::begin(&dialing, target.clone(), reactor)).collect()
+    }
+
+    fn dialing(self, policy: Reconnect, roster: Option<Rc<Roster>>) -> Rc<Dialing<F>> {
+        Rc::new(Dialing {
+            factory: Lendable::new(self.factory),
+            policy,
+            options: self.options,
+            on_progress: self.on_progress.map(Lendable::new),
+            roster,
+        })
+    }
+}
+
 /// A client whose connections are on their way.
 #[derive(Debug)]
 pub struct RunningClient {
     event_loop: EventLoop,
     roster: Rc<Roster>,
+    reconnectors: Vec<Reconnector>,
 }
 
 impl RunningClient {
@@ -182,6 +283,13 @@ impl RunningClient {
     #[must_use]
     pub fn handle(&self) -> LoopHandle {
         self.event_loop.handle()
+    }
+
+    /// Returns the connections that are kept up, if a policy was set with
+    /// [`reconnect`](Client::reconnect).
+    #[must_use]
+    pub fn reconnectors(&self) -> &[Reconnector] {
+        &self.reconnectors
     }
 
     /// Returns the loop, to set up timers and the like before it runs.
@@ -198,8 +306,8 @@ impl RunningClient {
     /// Takes the client apart: its loop, and what tells the first failure once that has stopped.
     #[cfg(feature = "sim")]
     pub(crate) fn into_parts(self) -> (EventLoop, impl FnOnce() -> Option<ConnectError>) {
-        let Self { event_loop, roster } = self;
-        (event_loop, move || roster.first_error.take())
+        let Self { event_loop, roster, .. } = self;
+        (event_loop, move || roster.take_first_error())
     }
 
     /// Runs until every connection has ended, or the loop is stopped.
@@ -210,116 +318,9 @@ impl RunningClient {
     /// [`on_failed`](Client::on_failed) was set; [`Error::Loop`] when the loop could not wait.
     pub fn run(mut self) -> Result<Stopped, Error> {
         let stopped = self.event_loop.run()?;
-        match self.roster.first_error.take() {
+        match self.roster.take_first_error() {
             Some(error) => Err(error.into()),
             None => Ok(stopped),
         }
-    }
-}
-
-/// What the connections of one client share.
-struct Roster {
-    /// Connections whose end is still to come.
-    live: Cell<usize>,
-    first_error: Cell<Option<ConnectError>>,
-    /// Taken out while it runs.
-    on_failed: Cell<Option<OnFailed>>,
-}
-
-impl Roster {
-    fn leave(&self, reactor: &mut Reactor<'_>) {
-        self.live.set(self.live.get() - 1);
-        if self.live.get() == 0 {
-            reactor.stop();
-        }
-    }
-
-    fn fail(&self, reactor: &mut Reactor<'_>, error: ConnectError) {
-        if let Some(call) = self.on_failed.take() {
-            PutBack { call: Some(call), place: &self.on_failed }.run(reactor, error);
-        } else if !matches!(error, ConnectError::Cancelled) {
-            // Cancelling is somebody's wish, not a failure.
-            let first = self.first_error.take();
-            self.first_error.set(first.or(Some(error)));
-            reactor.stop();
-        }
-    }
-}
-
-/// A function taken out to be run; it is put back also when it panics.
-struct PutBack<'a> {
-    call: Option<OnFailed>,
-    place: &'a Cell<Option<OnFailed>>,
-}
-
-impl PutBack<'_> {
-    fn run(mut self, reactor: &mut Reactor<'_>, error: ConnectError) {
-        if let Some(call) = &mut self.call {
-            call(reactor, error);
-        }
-    }
-}
-
-impl Drop for PutBack<'_> {
-    fn drop(&mut self) {
-        self.place.set(self.call.take());
-    }
-}
-
-impl fmt::Debug for Roster {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Roster").field("live", &self.live.get()).finish_non_exhaustive()
-    }
-}
-
-/// A handler that signs off from its client's roster at its end.
-struct Member<P> {
-    inner: P,
-    roster: Rc<Roster>,
-}
-
-impl<P: Protocol> Protocol for Member<P> {
-    fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
-        self.inner.on_open(conn)
-    }
-
-    fn on_data(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Flow {
-        self.inner.on_data(conn, input)
-    }
-
-    fn on_eof(&mut self, conn: &mut Conn<'_>, input: &mut Input<'_>) -> Result<Eof, Failure> {
-        self.inner.on_eof(conn, input)
-    }
-
-    fn on_pressure(&mut self, conn: &mut Conn<'_>, pressure: Pressure) -> Flow {
-        self.inner.on_pressure(conn, pressure)
-    }
-
-    fn on_timer(&mut self, conn: &mut Conn<'_>, tag: Tag) -> Flow {
-        self.inner.on_timer(conn, tag)
-    }
-
-    fn on_message(&mut self, conn: &mut Conn<'_>, message: Message) -> Flow {
-        self.inner.on_message(conn, message)
-    }
-
-    fn on_stop(&mut self, conn: &mut Conn<'_>) -> Flow {
-        self.inner.on_stop(conn)
-    }
-
-    fn on_close(&mut self, conn: &mut Conn<'_>, reason: CloseReason) {
-        // First, so that a panic of the handler's own callback cannot keep the client running.
-        self.roster.leave(conn.reactor());
-        self.inner.on_close(conn, reason);
-    }
-
-    fn on_connect_failed(&mut self, reactor: &mut Reactor<'_>, error: ConnectError) {
-        // First, so that a panic of the user's own functions cannot keep the client running.
-        self.roster.leave(reactor);
-        let fail = AssertUnwindSafe(|| self.roster.fail(reactor, error.clone()));
-        let failed = catch_unwind(fail);
-        self.inner.on_connect_failed(reactor, error);
-        // The handler is told all the same; the loop deals with the panic.
-        failed.unwrap_or_else(|panic| resume_unwind(panic));
     }
 }

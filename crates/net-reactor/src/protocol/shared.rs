@@ -1,11 +1,10 @@
 //! One handler for many connections.
 
-use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
 use super::{Conn, Eof, Failure, Flow, Message, Protocol, Reactor, Tag};
-use crate::base::Input;
+use crate::base::{Input, Lendable};
 use crate::net::{CloseReason, ConnectError, Pressure};
 
 /// One handler that serves many connections of a loop, such as a room, a game or a client with a
@@ -49,33 +48,20 @@ use crate::net::{CloseReason, ConnectError, Pressure};
 /// It stays on its loop; several loops need one each, and messages between them.
 pub struct Shared<P> {
     /// Taken out for the length of a callback.
-    place: Rc<Cell<Option<Box<P>>>>,
+    place: Rc<Lendable<Box<P>>>,
 }
 
 impl<P> Shared<P> {
     /// Shares a handler.
     pub fn new(handler: P) -> Self {
-        Self { place: Rc::new(Cell::new(Some(Box::new(handler)))) }
+        Self { place: Rc::new(Lendable::new(Box::new(handler))) }
     }
 
     /// Looks at the handler or changes it, between callbacks: before the loop runs, or after.
     ///
     /// Returns `None` within a callback of the handler itself, which has it as `self`.
     pub fn with<R>(&self, look: impl FnOnce(&mut P) -> R) -> Option<R> {
-        let mut out = Out { handler: Some(self.place.take()?), place: &self.place };
-        out.handler.as_mut().map(|handler| look(handler))
-    }
-}
-
-/// The handler, out of its place; it goes back also when a callback panics.
-struct Out<'a, P> {
-    handler: Option<Box<P>>,
-    place: &'a Cell<Option<Box<P>>>,
-}
-
-impl<P> Drop for Out<'_, P> {
-    fn drop(&mut self) {
-        self.place.set(self.handler.take());
+        self.place.lend(|handler| look(handler))
     }
 }
 

@@ -5,5 +5,6 @@
 
 mod clients;
 mod many_loops;
+mod reconnect;
 mod shared;
 mod support;

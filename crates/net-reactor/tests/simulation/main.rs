@@ -1,10 +1,14 @@
 //! Programs of a user's kind, tested as a user would test them; and each verb of the simulation.
 
+#![expect(clippy::unwrap_used, reason = "all of it is test code, helpers included")]
+
 mod boots;
+mod crowds;
 mod faults;
 mod hosts;
 mod links;
 mod points;
+mod reconnect;
 mod replay;
 mod runs;
 mod shrinking;

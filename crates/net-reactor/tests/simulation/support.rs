@@ -35,6 +35,14 @@ impl Log {
         log.iter().find_map(|(at, text)| text.starts_with(start).then_some(*at))
     }
 
+    /// Returns when the texts that begin like this were written.
+    pub(crate) fn times(&self, start: &str) -> impl Iterator<Item = Duration> + use<> {
+        let log = self.0.borrow();
+        let times: Vec<_> =
+            log.iter().filter(|(_, text)| text.starts_with(start)).map(|(at, _)| *at).collect();
+        times.into_iter()
+    }
+
     pub(crate) fn count(&self, start: &str) -> usize {
         self.0.borrow().iter().filter(|(_, text)| text.starts_with(start)).count()
     }
@@ -122,4 +130,13 @@ pub(crate) fn calls(sim: &mut Simulation, name: &str, target: &str, caller: &Cal
         boot.reactor().connect_with(target.as_str(), options, caller.clone())?;
         Ok(())
     })
+}
+
+/// A handler that does nothing but be there.
+pub(crate) struct Idle;
+
+impl Protocol for Idle {
+    fn on_data(&mut self, _conn: &mut Conn<'_>, _input: &mut Input<'_>) -> Flow {
+        Ok(())
+    }
 }

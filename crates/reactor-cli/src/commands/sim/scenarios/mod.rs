@@ -88,7 +88,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("slow-consumers", "who does not read is dropped, and holds nobody else back", slow_consumers::run),
     scenario("half-close", "request, FIN, answer, FIN: whole in both directions, either side first", half_close::run),
     scenario("descriptors", "a server without descriptors serves its clients one after the other", descriptors::run),
-    scenario("reconnect", "clients with a growing pause between attempts find their server again", reconnect::run),
+    scenario("reconnect", "clients that connect again find their server, within their limit, however they are meddled with", reconnect::run),
     scenario("drain", "a graceful stop under load truncates nothing", drain::run),
     scenario("loops", "calls around a ring of loops come in the order of their sender", loops::run),
     scenario("posts", "bytes and messages between connections of several loops keep their order", posts::run),
