@@ -57,17 +57,18 @@ pub mod planted {
     pub use crate::base::planted::{Bug, UnknownBug, plant};
 }
 
-pub use base::{ConnId, Input, Instant, ListenerId, TimerId, TooLong};
+pub use base::{ConnId, FdId, Input, Instant, ListenerId, TimerId, TooLong};
+pub use driver::Ready;
 pub use endpoint::*;
 pub use net::{
-    CloseReason, Closed, ConnConfig, ConnStats, ConnectError, ConnectOptions, ListenError,
-    OnHighMark, Pressure, Target, TargetError,
+    AddFdError, AddFdRefused, CloseReason, Closed, ConnConfig, ConnStats, ConnectError,
+    ConnectOptions, ListenError, OnHighMark, Pressure, Target, TargetError,
 };
 pub use protocol::{
-    BlockOnLoopError, Conn, ConnHandle, Eof, EventLoop, Failure, Flow, FrameConn, FrameHandler,
-    Framed, IntoHandler, LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer, Period,
-    PostError, PostRefused, Protocol, QueueFull, Reactor, RemoteCall, Round, SendError,
+    BlockOnLoopError, Conn, ConnHandle, Eof, EventLoop, Failure, Fd, FdHandler, Flow, FrameConn,
+    FrameHandler, Framed, IntoHandler, LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer,
+    Period, PostError, PostRefused, Protocol, QueueFull, Reactor, RemoteCall, Round, SendError,
     ServerHandle, Shared, Stopped, Tag, Tick, WorkError,
 };
 pub use service::{Beat, BeatFormat, Heartbeat, HeartbeatConfig, Relay, RoundTrip, TextBeats};
-pub use sys::{KeepAlive, ListenOptions};
+pub use sys::{Descriptor, Interest, KeepAlive, ListenOptions};

@@ -52,6 +52,14 @@ id! {
 }
 
 id! {
+    /// The identity of a descriptor that a loop watches, shown as `f<loop>.<slot>.<generation>`.
+    ///
+    /// When the loop watches it no more it names nothing, also when the kernel uses its number
+    /// again.
+    FdId, "f"
+}
+
+id! {
     /// The identity of a timer made by [`Reactor::call_later`](crate::Reactor::call_later) and its
     /// kin, shown as `t<loop>.<slot>.<generation>`.
     ///

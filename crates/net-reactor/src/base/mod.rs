@@ -17,7 +17,7 @@ mod time;
 
 pub(crate) use address::CompactAddress;
 pub(crate) use id::LoopId;
-pub use id::{ConnId, ListenerId, TimerId};
+pub use id::{ConnId, FdId, ListenerId, TimerId};
 pub(crate) use inbound::{Inbound, ScanMark};
 #[cfg(test)]
 pub(crate) use input::EXAMINED;

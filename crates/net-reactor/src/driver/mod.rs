@@ -11,7 +11,9 @@
 //!
 //! This layer knows slots and sockets. It does not know what a connection means to anybody.
 
+mod fds;
 mod readiness;
+mod ready;
 mod service;
 mod slots;
 
@@ -21,7 +23,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub(crate) use fds::FdOps;
 pub(crate) use readiness::Readiness;
+pub use ready::Ready;
 
 use crate::base::{Instant, Key, OutQueue};
 use crate::sys::{
@@ -63,6 +67,8 @@ pub(crate) enum Event<Socket, Lease> {
     Writable { slot: Key },
     /// A host name was resolved.
     Resolved(Resolution),
+    /// A descriptor of the user's own is ready. [`FdOps::settle_fd`] is due when it was served.
+    Ready { slot: Key, ready: Ready },
 }
 
 /// How far a flush came.
@@ -102,7 +108,7 @@ pub(crate) type Handover = Box<dyn Any + Send>;
 /// The verbs of an engine that do not name its types, so that callbacks can use them through
 /// `dyn`. Hot are [`send`](Self::send) and [`flush`](Self::flush); the end of a turn calls them
 /// statically, a callback's own large write through `dyn`.
-pub(crate) trait Ops {
+pub(crate) trait Ops: FdOps {
     fn now(&self) -> Instant;
 
     fn wall(&self) -> SystemTime;

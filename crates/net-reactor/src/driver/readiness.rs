@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::fds::FdSlot;
 use super::service::{HotBuffer, Place, Served, serve_dial, serve_listener, serve_stream};
 use super::slots::{ListenerSlot, StreamSlot, StreamState};
 use super::{
@@ -31,11 +32,12 @@ const SLICES_PER_SEND: usize = 64;
 /// - a paused socket keeps its readiness and is tried at once when it is resumed.
 #[derive(Debug)]
 pub(crate) struct Readiness<S: Sys> {
-    sys: S,
+    pub(super) sys: S,
     streams: SideTable<StreamSlot<S::Stream>>,
     listeners: SideTable<ListenerSlot<S::Listener>>,
     /// Streams that are being connected beside others; the one that wins moves to `streams`.
     dials: SideTable<StreamSlot<S::Stream>>,
+    pub(super) fds: SideTable<FdSlot>,
     /// Sockets with something to do, in the order in which they get their share.
     ready: VecDeque<Token>,
     /// How many of them belong to the current turn.
@@ -58,6 +60,7 @@ impl<S: Sys> Readiness<S> {
             streams: SideTable::default(),
             listeners: SideTable::default(),
             dials: SideTable::default(),
+            fds: SideTable::default(),
             ready: VecDeque::new(),
             turn_share: 0,
             accepts_left: ACCEPTS_PER_TURN,
@@ -77,6 +80,7 @@ impl<S: Sys> Readiness<S> {
                 self.streams.get_mut(report.token.key).map(|slot| slot.state.note(report))
             }
             Kind::Dial => self.dials.get_mut(report.token.key).map(|slot| slot.state.note(report)),
+            Kind::Fd => self.fds.get_mut(report.token.key).map(|slot| slot.note(report)),
         };
         match queue {
             Some(true) => self.ready.push_back(report.token),
@@ -93,6 +97,8 @@ impl<S: Sys> Readiness<S> {
                 self.streams.get_mut(token.key).is_some_and(|slot| slot.state.enqueue())
             }
             Kind::Dial => self.dials.get_mut(token.key).is_some_and(|slot| slot.state.enqueue()),
+            // Reports alone put them there.
+            Kind::Fd => false,
         };
         if queue {
             self.ready.push_back(token);
@@ -101,7 +107,7 @@ impl<S: Sys> Readiness<S> {
 
     /// Serves the socket at the front of the ready list once.
     fn serve(&mut self, token: Token) -> Served<S> {
-        let Self { sys, streams, listeners, dials, buffer, .. } = self;
+        let Self { sys, streams, listeners, dials, fds, buffer, .. } = self;
         match token.kind {
             Kind::Stream => match streams.get_mut(token.key) {
                 Some(slot) => serve_stream(sys, buffer, token.key, slot),
@@ -118,6 +124,10 @@ impl<S: Sys> Readiness<S> {
             Kind::Dial => {
                 let slot = dials.get_mut(token.key);
                 (slot.and_then(|slot| serve_dial(sys, token.key, slot)), Place::Gone)
+            }
+            Kind::Fd => {
+                let ready = fds.get_mut(token.key).and_then(FdSlot::take_ready);
+                (ready.map(|ready| Event::Ready { slot: token.key, ready }), Place::Gone)
             }
         }
     }

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use crate::net::{ConnectError, ListenError, TargetError};
+use crate::net::{AddFdError, ConnectError, ListenError, TargetError};
 use crate::protocol::LoopError;
 
 /// Why a server or a client cannot start or go on.
@@ -16,6 +16,10 @@ pub enum Error {
     Connect(ConnectError),
     /// The text does not say where to connect.
     Target(TargetError),
+    /// The descriptor cannot be watched.
+    AddFd(AddFdError),
+    /// A descriptor cannot be opened.
+    Descriptor(io::Error),
     /// The loop cannot be made, or cannot wait.
     Loop(LoopError),
     /// The signal handlers cannot be installed.
@@ -32,6 +36,8 @@ impl fmt::Display for Error {
             Self::Listen(error) => error.fmt(f),
             Self::Connect(error) => error.fmt(f),
             Self::Target(error) => error.fmt(f),
+            Self::AddFd(error) => error.fmt(f),
+            Self::Descriptor(_) => f.write_str("cannot open a descriptor"),
             Self::Loop(error) => error.fmt(f),
             Self::Signals(_) => f.write_str("cannot install the signal handlers"),
             Self::Thread(_) => f.write_str("cannot start a thread for a loop"),
@@ -58,8 +64,9 @@ impl StdError for Error {
             Self::Listen(error) => error.source(),
             Self::Connect(error) => error.source(),
             Self::Target(error) => error.source(),
+            Self::AddFd(error) => error.source(),
             Self::Loop(error) => error.source(),
-            Self::Signals(error) | Self::Thread(error) => Some(error),
+            Self::Descriptor(error) | Self::Signals(error) | Self::Thread(error) => Some(error),
         }
     }
 }
@@ -79,6 +86,12 @@ impl From<ConnectError> for Error {
 impl From<TargetError> for Error {
     fn from(error: TargetError) -> Self {
         Self::Target(error)
+    }
+}
+
+impl From<AddFdError> for Error {
+    fn from(error: AddFdError) -> Self {
+        Self::AddFd(error)
     }
 }
 

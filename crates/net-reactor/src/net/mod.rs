@@ -12,6 +12,7 @@ mod config;
 mod connecting;
 mod connection;
 mod error;
+mod fds;
 mod happy_eyeballs;
 mod input;
 mod output;
@@ -27,6 +28,8 @@ pub use self::config::{ConnConfig, ConnectOptions, OnHighMark};
 pub use self::connection::{ConnStats, Pressure};
 pub(crate) use self::connection::{Connection, Phase};
 pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
+use self::fds::WatchedFd;
+pub use self::fds::{AddFdError, AddFdRefused};
 pub(crate) use self::input::Received;
 pub(crate) use self::staging::Growing;
 use self::staging::Staging;
@@ -55,6 +58,10 @@ pub(crate) enum Notice {
     InputWaits(Key),
     /// The connection is over. Its slot is free afterwards.
     Closed(Key, CloseReason, CloseHow),
+    /// A descriptor of the user's own is watched.
+    FdOpened(Key),
+    /// It is not watched any more. Its slot is free afterwards.
+    FdClosed(Key, CloseReason),
 }
 
 /// What a timer is for.
@@ -97,6 +104,7 @@ pub(crate) struct Net {
     pub(crate) stats: NetStats,
     conns: Slab<Connection>,
     listeners: Slab<Listener>,
+    fds: Slab<WatchedFd>,
     /// Dials under way that have no slot in `conns` of their own, and for whom they are.
     dials: Slab<Key>,
     /// Connections with something to send or to finish, each once.
@@ -128,6 +136,7 @@ impl Net {
             stats: NetStats::default(),
             conns: Slab::default(),
             listeners: Slab::default(),
+            fds: Slab::default(),
             dials: Slab::default(),
             dirty: Vec::new(),
             staging: Staging::default(),
@@ -171,7 +180,7 @@ impl Net {
     /// Attempts to connect do not count: they are cancelled, and a handler that always tries again
     /// always has one.
     pub(crate) fn is_drained(&self) -> bool {
-        self.conns.iter().all(|(_, conn)| conn.phase == Phase::Connecting)
+        self.fds.len() == 0 && self.conns.iter().all(|(_, conn)| conn.phase == Phase::Connecting)
     }
 
     pub(crate) fn listener_keys(&self) -> Vec<Key> {

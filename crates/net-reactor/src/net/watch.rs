@@ -19,13 +19,15 @@ pub(crate) enum Callback {
     Stop,
     Close,
     ConnectFailed,
+    /// The handler of a descriptor.
+    Fd,
     /// A function on the loop, or the drop of a user's value.
     Function,
 }
 
 #[cfg(feature = "sim")]
 impl Callback {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Open,
         Self::Data,
         Self::Eof,
@@ -35,6 +37,7 @@ impl Callback {
         Self::Stop,
         Self::Close,
         Self::ConnectFailed,
+        Self::Fd,
         Self::Function,
     ];
 
@@ -50,6 +53,7 @@ impl Callback {
             Self::Stop => "on_stop",
             Self::Close => "on_close",
             Self::ConnectFailed => "on_connect_failed",
+            Self::Fd => "the handler of a descriptor",
             Self::Function => "a function on the loop",
         }
     }

@@ -9,8 +9,8 @@ use super::handle::LoopHandle;
 use super::loop_shared::LoopShared;
 use super::stopping::StopState;
 use super::task::{Continuation, LocalTask, Task};
-use super::{Factory, Message, Protocol, ServerHandle};
-use crate::base::{ConnId, Instant, Key, ListenerId, LoopId, Rng, SideTable, Slab, TimerId};
+use super::{Factory, FdHandler, Message, Protocol, ServerHandle};
+use crate::base::{ConnId, FdId, Instant, Key, ListenerId, LoopId, Rng, SideTable, Slab, TimerId};
 use crate::net::Net;
 
 /// Everything a loop knows, except how its bytes are moved.
@@ -21,6 +21,7 @@ use crate::net::Net;
 pub(crate) struct Core {
     pub(crate) net: Net,
     pub(crate) handlers: SideTable<Box<dyn Protocol>>,
+    pub(crate) fd_handlers: SideTable<Box<dyn FdHandler>>,
     /// Messages to connections that are not open yet.
     pub(crate) early: SideTable<Vec<Message>>,
     pub(crate) acceptors: SideTable<Acceptor>,
@@ -51,6 +52,7 @@ pub(crate) struct Leftovers {
     /// Timers beside those of functions that the user set.
     timers: usize,
     handlers: usize,
+    fds: usize,
     /// What the loop counts as its connections for those who spread peers.
     counted: usize,
 }
@@ -92,6 +94,7 @@ impl Core {
         Self {
             net: Net::new(now),
             handlers: SideTable::default(),
+            fd_handlers: SideTable::default(),
             early: SideTable::default(),
             acceptors: SideTable::default(),
             calls: Slab::default(),
@@ -134,6 +137,10 @@ impl Core {
         TimerId { loop_id: self.loop_id(), key }
     }
 
+    pub(crate) fn fd_id(&self, key: Key) -> FdId {
+        FdId { loop_id: self.loop_id(), key }
+    }
+
     pub(crate) fn listener_id(&self, key: Key) -> ListenerId {
         ListenerId { loop_id: self.loop_id(), key }
     }
@@ -144,7 +151,8 @@ impl Core {
             connections: self.net.conns_len(),
             listeners: self.net.listener_keys().len(),
             timers: self.net.timers.len().abs_diff(self.calls.len()),
-            handlers: self.handlers.len(),
+            handlers: self.handlers.len() + self.fd_handlers.len(),
+            fds: self.net.fds_len(),
             counted: self.shared.connections.load(std::sync::atomic::Ordering::Relaxed),
         }
     }

@@ -55,6 +55,7 @@ impl<E: Engine> Dispatcher<E> {
             }
             Event::Dialled { dial, addresses } => core.net.on_dialled(dial, addresses, engine),
             Event::DialFailed { dial, error } => core.net.on_dial_failed(dial, error, engine),
+            Event::Ready { slot, ready } => return self.on_fd_ready(slot, ready),
             Event::Resolved(resolution) => core.net.on_resolved(resolution, engine),
         }
         self.follow_up();
@@ -190,6 +191,8 @@ impl<E: Engine> Dispatcher<E> {
                 }
                 Notice::ConnectFailed(key, error) => self.on_connect_failed(key, error),
                 Notice::Closed(key, reason, how) => self.on_closed(key, reason, how),
+                Notice::FdOpened(key) => self.on_fd_opened(key),
+                Notice::FdClosed(key, reason) => self.on_fd_closed(key, reason),
             }
         }
     }

@@ -345,6 +345,7 @@ impl<E: Engine + fmt::Debug> Driven for Looper<E> {
             spins: turns.spins,
             stale_events: engine.stale_events(),
             connections: core.net.conns_len(),
+            descriptors: core.net.fds_len(),
             accepted: net.accepted,
             connected: net.connected,
             closed: net.closed,

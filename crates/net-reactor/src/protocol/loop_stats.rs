@@ -14,6 +14,8 @@ pub struct LoopStats {
     pub stale_events: u64,
     /// Connections in every state.
     pub connections: usize,
+    /// Descriptors of the user's own that are watched.
+    pub descriptors: usize,
     /// Peers accepted.
     pub accepted: u64,
     /// Connections that this loop opened itself.
@@ -46,6 +48,7 @@ impl LoopStats {
             spins: self.spins + other.spins,
             stale_events: self.stale_events + other.stale_events,
             connections: self.connections + other.connections,
+            descriptors: self.descriptors + other.descriptors,
             accepted: self.accepted + other.accepted,
             connected: self.connected + other.connected,
             closed: self.closed + other.closed,

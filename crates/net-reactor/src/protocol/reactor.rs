@@ -1,6 +1,7 @@
 //! The loop, as callbacks hold it.
 
 mod conns;
+mod fds;
 mod listeners;
 
 use std::time::{Duration, SystemTime};

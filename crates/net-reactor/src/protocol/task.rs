@@ -74,6 +74,8 @@ pub(crate) enum LocalTask {
     },
     /// Reading was resumed while input waited.
     InputWaits(Key),
+    /// The handler of a descriptor is to look.
+    PokeFd(Key),
 }
 
 impl fmt::Debug for LocalTask {
@@ -82,6 +84,7 @@ impl fmt::Debug for LocalTask {
             Self::Run(_) => "Run",
             Self::Message { .. } => "Message",
             Self::InputWaits(_) => "InputWaits",
+            Self::PokeFd(_) => "PokeFd",
         })
     }
 }

@@ -126,6 +126,7 @@ impl<E: Engine> Dispatcher<E> {
                 self.deliver_message(conn, message);
             }
             LocalTask::InputWaits(key) => self.deliver_waiting(key),
+            LocalTask::PokeFd(key) => self.on_fd_poked(key),
         }
         self.follow_up();
     }
@@ -251,6 +252,7 @@ impl<E: Engine> Dispatcher<E> {
             self.call(key, Callback::Stop, |handler, conn| handler.on_stop(conn));
             self.follow_up();
         }
+        self.tell_fds_of_stop();
     }
 
     fn conns_in(&self, phase: Phase) -> Vec<Key> {
@@ -280,6 +282,7 @@ impl<E: Engine> Dispatcher<E> {
             aborted += usize::from(matches!(phase, Some(Phase::Open | Phase::Closing)));
             self.core.net.abort(key, CloseReason::LoopStopped, &mut self.engine);
         }
+        self.end_fds();
         self.core.stop = StopState::Over(Stopped { aborted });
         self.follow_up();
     }

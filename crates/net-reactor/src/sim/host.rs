@@ -11,6 +11,7 @@ use crate::net::{ConnectError, ListenError, Target, TargetError, Watched};
 use crate::protocol::{
     EventLoop, IntoHandler, LoopConfig, LoopHandle, Peer, Protocol, Reactor, ServerHandle,
 };
+use crate::sys::Descriptor;
 use crate::sys::memory::{Fault, World};
 
 /// A host of a simulation. It is `Copy`, and names its host in calls of the
@@ -142,6 +143,26 @@ impl Boot<'_> {
         let handle = event_loop.handle();
         self.processes.push(Process { loops: vec![event_loop], outcome: None });
         Ok(handle)
+    }
+
+    /// Makes a pipe on the host, as `std::io::pipe` does in production: its reading and its writing
+    /// end, for [`Reactor::add_fd`]. It holds 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Descriptor`] when the host has no descriptors left.
+    pub fn pipe(&mut self) -> Result<(Descriptor, Descriptor), Error> {
+        self.nursery.world.pipe(self.nursery.host).map_err(Error::Descriptor)
+    }
+
+    /// Makes two ends on the host that both read what the other writes, as `UnixStream::pair` does
+    /// in production. Each direction holds 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Descriptor`] when the host has no descriptors left.
+    pub fn pair(&mut self) -> Result<(Descriptor, Descriptor), Error> {
+        self.nursery.world.pair(self.nursery.host).map_err(Error::Descriptor)
     }
 
     /// Returns a number below `bound` (0 for 0) that depends on the seed alone.

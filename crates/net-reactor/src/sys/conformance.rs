@@ -24,13 +24,15 @@ macro_rules! suite {
 }
 
 mod connections;
+mod fds;
 mod kernels;
 mod rig;
 mod streams;
 
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use self::rig::Rig;
+use self::rig::{Plumber, Plumbing, Rig};
 use super::Sys;
 use super::memory::{Fault, FaultRates, World};
 use super::native::Native;
@@ -40,12 +42,31 @@ const ROUGH_SEEDS: u64 = 8;
 
 /// The kernel of this machine.
 fn native_rig() -> Rig<Native> {
-    Rig::new(Native::new().unwrap(), || {})
+    let plumber = |plumbing| match plumbing {
+        Plumbing::Pipe => {
+            let (reader, writer) = std::io::pipe().unwrap();
+            (reader.into(), writer.into())
+        }
+        Plumbing::Pair => {
+            let (left, right) = UnixStream::pair().unwrap();
+            (left.into(), right.into())
+        }
+    };
+    Rig::new(Native::new().unwrap(), Box::new(plumber), || {})
+}
+
+fn plumber_of(world: &World) -> Plumber {
+    let world = world.clone();
+    Box::new(move |plumbing| match plumbing {
+        Plumbing::Pipe => world.pipe("here").unwrap(),
+        Plumbing::Pair => world.pair("here").unwrap(),
+    })
 }
 
 /// Memory at its best behaviour.
 fn memory_rig() -> Rig<impl Sys> {
-    Rig::new(World::new(1).host("here"), || {})
+    let world = World::new(1);
+    Rig::new(world.host("here"), plumber_of(&world), || {})
 }
 
 /// Memory with every fault that is no more than bad luck in timing.
@@ -59,7 +80,7 @@ fn rough_memory_rig(seed: u64) -> Rig<impl Sys> {
     let rates = FaultRates::harmless(150_000);
     world.faults(&rates.without(Fault::SmallBacklog).without(Fault::SmallBuffers));
     let kernel = world.host("here");
-    Rig::new(kernel, move || {
+    Rig::new(kernel, plumber_of(&world), move || {
         // Time passes only when there is nothing to do.
         if world.is_quiet()
             && let Some(at) = world.next_event()

@@ -9,6 +9,9 @@
 
 #[cfg(test)]
 mod conformance;
+mod descriptor;
+mod fd_sys;
+mod interest;
 #[cfg(any(test, feature = "sim"))]
 #[cfg_attr(
     not(test),
@@ -25,6 +28,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use descriptor::Descriptor;
+#[cfg(any(test, feature = "sim"))]
+pub(crate) use descriptor::Held;
+pub(crate) use fd_sys::{Blocking, FdSys};
+pub use interest::Interest;
 pub use options::{KeepAlive, ListenOptions};
 pub(crate) use options::{SocketOption, StreamAddresses};
 pub(crate) use token::{Kind, Token};
@@ -32,7 +40,7 @@ pub(crate) use workers::{Job, Workers, WorkersLimits};
 
 use crate::base::{Instant, Key};
 
-/// What the kernel reports about one registered socket.
+/// What the kernel reports about one registered socket or descriptor.
 ///
 /// Reports are edges: a flag is set when something changed, not while it stays so. They may be
 /// spurious, merged, or late; they may name a socket that is closed by now. The one guarantee is
@@ -47,6 +55,8 @@ pub(crate) struct Readiness {
     pub(crate) hang_up: bool,
     /// The socket carries an error.
     pub(crate) failed: bool,
+    /// Neither direction is left, or nobody is left at the other end. Told of descriptors alone.
+    pub(crate) over: bool,
 }
 
 /// How a socket is given back to the kernel.
@@ -88,7 +98,7 @@ pub(crate) trait Wake: Send + Sync {
 /// - the clock never goes backwards.
 ///
 /// A stream or listener must be closed; dropping one need not give its descriptor back.
-pub(crate) trait Sys: 'static {
+pub(crate) trait Sys: FdSys + 'static {
     type Listener: 'static;
     type Stream: Send + 'static;
 

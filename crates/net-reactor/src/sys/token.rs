@@ -9,6 +9,8 @@ pub(crate) enum Kind {
     Stream,
     /// A stream that is being connected beside others for one connection.
     Dial,
+    /// A descriptor that the user brought.
+    Fd,
 }
 
 /// The identity of a registered socket: its kind, slot and generation.
@@ -17,7 +19,7 @@ pub(crate) enum Kind {
 /// is stale names nothing, so that an event for a closed socket cannot reach the next one.
 ///
 /// ```text
-///   63          32 31   30 29        0
+///   63          32 31  29 28         0
 ///   [ generation ][ kind ][   index   ]
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,7 +28,7 @@ pub(crate) struct Token {
     pub(crate) key: Key,
 }
 
-const KIND_SHIFT: u32 = 30;
+const KIND_SHIFT: u32 = 29;
 const INDEX_MASK: u64 = (1 << KIND_SHIFT) - 1;
 
 const _: () = assert!(usize::BITS >= 64, "the kernel's tag must hold a 64-bit token");
@@ -44,21 +46,27 @@ impl Token {
         Self { kind: Kind::Dial, key }
     }
 
+    pub(crate) const fn fd(key: Key) -> Self {
+        Self { kind: Kind::Fd, key }
+    }
+
     pub(crate) fn to_word(self) -> u64 {
-        debug_assert!(u64::from(self.key.index) <= INDEX_MASK, "at most 2^30 slots");
+        debug_assert!(u64::from(self.key.index) <= INDEX_MASK, "at most 2^29 slots");
         let kind: u64 = match self.kind {
             Kind::Stream => 0,
             Kind::Listener => 1,
             Kind::Dial => 2,
+            Kind::Fd => 3,
         };
         u64::from(self.key.generation) << 32 | kind << KIND_SHIFT | u64::from(self.key.index)
     }
 
     pub(crate) const fn from_word(word: u64) -> Self {
-        let kind = match (word >> KIND_SHIFT) & 3 {
+        let kind = match (word >> KIND_SHIFT) & 7 {
             0 => Kind::Stream,
             1 => Kind::Listener,
-            _ => Kind::Dial,
+            2 => Kind::Dial,
+            _ => Kind::Fd,
         };
         let key = Key { index: (word & INDEX_MASK) as u32, generation: (word >> 32) as u32 };
         Self { kind, key }
@@ -74,9 +82,11 @@ mod tests {
         for key in [
             Key { index: 0, generation: 0 },
             Key { index: 7, generation: u32::MAX - 1 },
-            Key { index: (1 << 30) - 1, generation: 3 },
+            Key { index: (1 << 29) - 1, generation: 3 },
         ] {
-            for token in [Token::listener(key), Token::stream(key), Token::dial(key)] {
+            for token in
+                [Token::listener(key), Token::stream(key), Token::dial(key), Token::fd(key)]
+            {
                 assert_eq!(Token::from_word(token.to_word()), token);
             }
         }

@@ -15,6 +15,8 @@ mod connecting;
 mod deferred;
 mod descriptors;
 mod draining;
+mod fd_ends;
+mod fd_levels;
 mod handles;
 mod hygiene;
 mod inbox;

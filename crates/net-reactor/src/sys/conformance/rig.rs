@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::Key;
-use crate::sys::{CloseHow, ListenOptions, Readiness, StreamAddresses, Sys, Token};
+use crate::sys::{CloseHow, Descriptor, ListenOptions, Readiness, StreamAddresses, Sys, Token};
 
 /// How long a test waits for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,9 +18,20 @@ pub(super) struct Rig<S: Sys> {
     pub(super) sys: S,
     /// Lets simulated time pass, between two rounds.
     idle: Box<dyn FnMut()>,
+    plumber: Plumber,
     /// Reports by token, merged since they were last taken.
     pub(super) seen: Vec<Readiness>,
     tokens_made: u32,
+}
+
+/// Makes descriptors for the kernel under test.
+pub(super) type Plumber = Box<dyn FnMut(Plumbing) -> (Descriptor, Descriptor)>;
+
+/// What it makes.
+#[derive(Clone, Copy)]
+pub(super) enum Plumbing {
+    Pipe,
+    Pair,
 }
 
 /// A registered stream.
@@ -37,8 +48,18 @@ pub(super) struct Door<S: Sys> {
 }
 
 impl<S: Sys> Rig<S> {
-    pub(super) fn new(sys: S, idle: impl FnMut() + 'static) -> Self {
-        Self { sys, idle: Box::new(idle), seen: Vec::new(), tokens_made: 0 }
+    pub(super) fn new(sys: S, plumber: Plumber, idle: impl FnMut() + 'static) -> Self {
+        Self { sys, idle: Box::new(idle), plumber, seen: Vec::new(), tokens_made: 0 }
+    }
+
+    /// Makes a pipe: its reading and its writing end.
+    pub(super) fn make_pipe(&mut self) -> (Descriptor, Descriptor) {
+        (self.plumber)(Plumbing::Pipe)
+    }
+
+    /// Makes two ends that both read what the other writes.
+    pub(super) fn make_pair(&mut self) -> (Descriptor, Descriptor) {
+        (self.plumber)(Plumbing::Pair)
     }
 
     pub(super) fn key(&mut self) -> Key {
@@ -58,6 +79,7 @@ impl<S: Sys> Rig<S> {
                     seen.writable |= report.writable;
                     seen.hang_up |= report.hang_up;
                     seen.failed |= report.failed;
+                    seen.over |= report.over;
                 }
                 None => self.seen.push(report),
             }
@@ -256,4 +278,8 @@ pub(super) fn hang_up(report: &mut Readiness) -> &mut bool {
 
 pub(super) fn failed(report: &mut Readiness) -> &mut bool {
     &mut report.failed
+}
+
+pub(super) fn over(report: &mut Readiness) -> &mut bool {
+    &mut report.over
 }

@@ -198,7 +198,7 @@ impl State {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             let most = waiting.min(into.len());
-            if !full && most > 1 {
+            if !full {
                 self.limit = self.cut(kernel, most, Fault::ReceiveOneByte, Fault::ReceiveShort);
             }
         }
@@ -249,9 +249,7 @@ impl State {
                 self.note(key, Flags::WRITABLE);
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            if most > 1 {
-                self.limit = self.cut(kernel, most, Fault::SendOneByte, Fault::SendShort);
-            }
+            self.limit = self.cut(kernel, most, Fault::SendOneByte, Fault::SendShort);
         }
         let sent = self.send(key, slices);
         self.limit = None;
@@ -259,8 +257,16 @@ impl State {
     }
 
     /// Draws whether a call that could move `most` bytes moves fewer.
-    fn cut(&mut self, kernel: usize, most: usize, one_byte: Fault, short: Fault) -> Option<usize> {
-        if self.fires(kernel, one_byte) {
+    pub(super) fn cut(
+        &mut self,
+        kernel: usize,
+        most: usize,
+        one_byte: Fault,
+        short: Fault,
+    ) -> Option<usize> {
+        if most <= 1 {
+            None
+        } else if self.fires(kernel, one_byte) {
             Some(1)
         } else if self.fires(kernel, short) {
             Some(1 + self.drawn_index(short, most - 1))

@@ -205,6 +205,8 @@ pub(super) const EPHEMERAL_PORTS_LEN: u16 = 60_999 - 32_768 + 1;
 pub(super) enum Named {
     Listener(Key),
     Stream(Key),
+    /// An end of a pipe or pair.
+    End(Key),
 }
 
 /// The kernel's side of one loop.

@@ -12,7 +12,9 @@ mod alarm;
 mod chance;
 mod clock;
 mod descriptors;
+mod ends;
 mod fault;
+mod fds;
 mod handshake;
 mod inject;
 mod jobs;
@@ -41,6 +43,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub(crate) use self::chance::stream;
+pub(crate) use self::ends::PipeEnd;
 pub(crate) use self::fault::FaultRates;
 pub use self::fault::{Fault, UnknownFault};
 pub use self::links::{Latency, Link};

@@ -51,6 +51,7 @@ impl State {
         for key in std::mem::take(&mut self.machines[machine].listening) {
             self.listeners.remove(key);
         }
+        self.vanish_ends(machine);
         let mut jobs = Vec::new();
         for kernel in std::mem::take(&mut self.machines[machine].kernels) {
             // Its descriptor vanishes with the table.

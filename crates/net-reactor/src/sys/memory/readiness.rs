@@ -125,8 +125,8 @@ impl State {
                 self.put_back(named, second);
                 rest.push_back(named);
             }
-            let Flags { readable, writable, hang_up, failed } = flags;
-            let report = Readiness { token, readable, writable, hang_up, failed };
+            let Flags { readable, writable, hang_up, failed, over } = flags;
+            let report = Readiness { token, readable, writable, hang_up, failed, over };
             self.trace_report(kernel, report);
             ready.push(report);
             if teased && ready.len() < end && self.fires(kernel, Fault::ReportTwice) {
@@ -160,6 +160,7 @@ impl State {
     fn report_any(&mut self, kernel: usize) {
         let mut sockets: Vec<Named> = self.listeners_of(kernel).map(Named::Listener).collect();
         sockets.extend(self.held_by(kernel).into_iter().map(Named::Stream));
+        sockets.extend(self.ends_of(kernel).map(Named::End));
         if sockets.is_empty() {
             return;
         }
@@ -169,6 +170,10 @@ impl State {
             Named::Stream(key) => {
                 let direction = self.drawn_index(Fault::ReportSpurious, 3);
                 self.note(key, spurious(direction));
+            }
+            Named::End(key) => {
+                let direction = self.drawn_index(Fault::ReportSpurious, 3);
+                self.note_end(key, spurious(direction));
             }
         }
     }
@@ -194,6 +199,10 @@ impl State {
             Named::Stream(key) => self.sockets.get(key).is_some_and(|socket| {
                 socket.holder == Holder::Kernel(kernel) && !socket.edges.pending.is_empty()
             }),
+            Named::End(key) => self
+                .ends
+                .get(key)
+                .is_some_and(|end| end.kernel == Some(kernel) && !end.edges.pending.is_empty()),
         }
     }
 
@@ -210,6 +219,10 @@ impl State {
                 socket.squeezed = false;
                 socket.edges.take()
             }
+            Named::End(key) => {
+                let end = self.ends.get_mut(key)?;
+                if end.kernel == Some(kernel) { end.edges.take() } else { None }
+            }
         }
     }
 
@@ -218,6 +231,7 @@ impl State {
         let edges = match named {
             Named::Listener(key) => self.listeners.get_mut(key).map(|each| &mut each.edges),
             Named::Stream(key) => self.sockets.get_mut(key).map(|socket| &mut socket.edges),
+            Named::End(key) => self.ends.get_mut(key).map(|end| &mut end.edges),
         };
         if let Some(edges) = edges {
             edges.pending.merge(flags);
@@ -316,6 +330,12 @@ impl State {
         retired.held.retired = true;
         let machine = retired.machine;
         self.machines[machine].kernels.retain(|each| *each != kernel);
+        let ends: Vec<Key> = self.ends_of(kernel).collect();
+        for key in ends {
+            if let Some(end) = self.ends.get_mut(key) {
+                end.kernel = None;
+            }
+        }
         let retired = &mut self.kernels[kernel];
         let jobs = std::mem::take(&mut retired.jobs);
         if let Some(reserve) = retired.reserve.take() {
@@ -328,11 +348,12 @@ impl State {
         let flags = u64::from(report.readable)
             | u64::from(report.writable) << 1
             | u64::from(report.hang_up) << 2
-            | u64::from(report.failed) << 3;
+            | u64::from(report.failed) << 3
+            | u64::from(report.over) << 4;
         let lane = self.kernels[kernel].held.lane;
         let words = [report.token.to_word(), flags];
         self.trace.event(self.now, lane, "report", &words, |line| {
-            let names = ["readable", "writable", "hang-up", "failed"];
+            let names = ["readable", "writable", "hang-up", "failed", "over"];
             *line += &format!(" {:?} {:?}:", report.token.kind, report.token.key);
             for (bit, name) in names.iter().enumerate() {
                 if flags >> bit & 1 == 1 {

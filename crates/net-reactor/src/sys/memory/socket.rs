@@ -145,6 +145,7 @@ impl Socket {
             writable: self.is_writable(),
             hang_up: self.incoming.is_finished() || self.phase == Phase::Dead,
             failed: self.error.is_some(),
+            over: false,
         }
     }
 
@@ -166,27 +167,27 @@ impl Socket {
 
 /// What is reported of one socket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "the four flags of a readiness report")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a readiness report")]
 pub(super) struct Flags {
     pub(super) readable: bool,
     pub(super) writable: bool,
     pub(super) hang_up: bool,
     pub(super) failed: bool,
+    pub(super) over: bool,
 }
 
 impl Flags {
+    const NONE: Self =
+        Self { readable: false, writable: false, hang_up: false, failed: false, over: false };
     /// Bytes, or a pending peer.
-    pub(super) const READABLE: Self =
-        Self { readable: true, writable: false, hang_up: false, failed: false };
+    pub(super) const READABLE: Self = Self { readable: true, ..Self::NONE };
     /// Room to send.
-    pub(super) const WRITABLE: Self =
-        Self { readable: false, writable: true, hang_up: false, failed: false };
+    pub(super) const WRITABLE: Self = Self { writable: true, ..Self::NONE };
     /// FIN.
-    pub(super) const HANG_UP: Self =
-        Self { readable: true, writable: false, hang_up: true, failed: false };
+    pub(super) const HANG_UP: Self = Self { readable: true, hang_up: true, ..Self::NONE };
     /// RST, or a failed connect.
     pub(super) const FAILED: Self =
-        Self { readable: true, writable: true, hang_up: true, failed: true };
+        Self { readable: true, writable: true, hang_up: true, failed: true, ..Self::NONE };
 
     /// Adds the flags of `more`.
     pub(super) fn merge(&mut self, more: Self) {
@@ -194,6 +195,7 @@ impl Flags {
         self.writable |= more.writable;
         self.hang_up |= more.hang_up;
         self.failed |= more.failed;
+        self.over |= more.over;
     }
 
     /// Whether there is nothing to report.

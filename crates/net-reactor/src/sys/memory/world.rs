@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Memory;
 use super::alarm::{Alarm, Roused};
 use super::chance::Chance;
+use super::ends::{Dropped, End, Pipe};
 use super::fault::{Fault, FaultRates, FaultTable};
 use super::inject::Doom;
 use super::links::{Link, Wires};
@@ -175,7 +176,9 @@ impl World {
 
     /// Opens the world. The borrow ends before any foreign code runs.
     pub(super) fn state(&self) -> RefMut<'_, State> {
-        self.state.borrow_mut()
+        let mut state = self.state.borrow_mut();
+        state.close_dropped();
+        state
     }
 }
 
@@ -194,6 +197,9 @@ pub(super) struct State {
     pub(super) kernels: Vec<Kernel>,
     pub(super) sockets: Slab<Socket>,
     pub(super) listeners: Slab<Listening>,
+    pub(super) ends: Slab<End>,
+    pub(super) pipes: Slab<Pipe>,
+    pub(super) dropped: Arc<Dropped>,
     /// What is on its way, by time of arrival and then in the order of sending.
     pub(super) events: BTreeMap<EventId, Event>,
     pub(super) events_sent: u64,
@@ -236,6 +242,9 @@ impl State {
             kernels: Vec::new(),
             sockets: Slab::default(),
             listeners: Slab::default(),
+            ends: Slab::default(),
+            pipes: Slab::default(),
+            dropped: Arc::default(),
             events: BTreeMap::new(),
             events_sent: 0,
             wires: Wires::new(),

@@ -1,5 +1,6 @@
 //! The real kernel, over `mio` (readiness, wake-up) and `socket2` (socket options).
 
+mod fds;
 mod reserve;
 mod resolver;
 mod sockets;
@@ -143,6 +144,8 @@ impl Sys for Native {
                 writable: event.is_writable(),
                 hang_up: event.is_read_closed(),
                 failed: event.is_error(),
+                // EPOLLHUP counts as both; EPOLLRDHUP, a FIN, does not.
+                over: event.is_read_closed() && event.is_write_closed(),
             });
         }
         Ok(())
