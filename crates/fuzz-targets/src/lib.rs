@@ -20,6 +20,7 @@ mod case;
 mod codecs;
 mod stream;
 mod terminated;
+mod zlib;
 
 /// One function for the fuzzer.
 #[derive(Debug, Clone, Copy)]
@@ -54,4 +55,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "raw", run: codecs::raw },
     Target { name: "terminated", run: terminated::terminated },
     Target { name: "tokio_codec", run: adapted::tokio_codec },
+    Target { name: "zlib", run: zlib::zlib },
 ];

@@ -1,0 +1,63 @@
+//! The target of packed frames.
+
+use net_reactor::Input;
+use net_reactor::codec::{Compressed, Compression, DecodeError, Decoder, Encoder, LengthPrefix};
+
+use crate::budget::peak_bytes;
+use crate::case::Case;
+
+/// What a frame may unpack to.
+const FRAME_BYTES_MAX: usize = 16 * 1024;
+
+/// A decompressor, and a frame with the room for it that is made at once.
+const BUDGET_BYTES: usize = 64 * 1024 + 4 * FRAME_BYTES_MAX;
+
+fn codec() -> Compressed<LengthPrefix> {
+    Compressed::new(LengthPrefix::u16(), Compression::zlib()).max(FRAME_BYTES_MAX)
+}
+
+/// With settings that are even the wire is what a peer sends, otherwise what is sent to one.
+pub(crate) fn zlib(data: &[u8]) {
+    let Some(case) = Case::read(data) else { return };
+    if case.settings % 2 == 0 {
+        let [whole, others @ ..] = case.splits();
+        let expected = decode(case.wire, &whole);
+        for cuts in others {
+            assert_eq!(decode(case.wire, &cuts), expected, "split at {cuts:?}");
+        }
+        return;
+    }
+    // Twice, because the second frame refers to the first.
+    let (mut sender, mut wire) = (codec(), Vec::new());
+    for _ in 0..2 {
+        let sent = sender.to_bytes(case.wire).expect("it is below every limit");
+        wire.extend_from_slice(&sent);
+    }
+    let (frames, end) = decode(&wire, &[wire.len()]);
+    assert_eq!((frames, end), (vec![case.wire.to_vec(); 2], Ok(0)));
+}
+
+/// Returns the frames, and how much is left or what was wrong before.
+fn decode(wire: &[u8], cuts: &[usize]) -> (Vec<Vec<u8>>, Result<usize, DecodeError>) {
+    let mut codec = codec();
+    let mut frames = Vec::new();
+    let mut input = Input::from_bytes(&[]);
+    let mut start = 0;
+    for end in cuts {
+        input = input.grown(&wire[start..*end]);
+        loop {
+            let (next, peak) = peak_bytes(|| codec.decode(&mut input));
+            assert!(peak <= BUDGET_BYTES, "{peak} bytes");
+            match next {
+                Ok(Some(frame)) => {
+                    assert!(frame.len() <= FRAME_BYTES_MAX, "a frame of {} bytes", frame.len());
+                    frames.push(frame.to_vec());
+                }
+                Ok(None) => break,
+                Err(error) => return (frames, Err(error)),
+            }
+        }
+        start = end - input.len();
+    }
+    (frames, Ok(input.len()))
+}
