@@ -29,11 +29,11 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub(crate) window_ms: Option<u64>,
 
-    /// Measures only this contender beside the raw one; may be repeated.
+    /// Measures only this contender beside the reference; may be repeated.
     #[arg(long, global = true, value_name = "CONTENDER")]
     pub(crate) only: Vec<String>,
 
-    /// Measures only the echo rows whose name contains this text.
+    /// Measures only the rows of echo and broadcast whose name contains this text.
     #[arg(long, global = true, value_name = "TEXT")]
     pub(crate) row: Option<String>,
 }
@@ -53,6 +53,8 @@ impl Arguments {
 pub(crate) enum Command {
     /// Messages a second, latency, and the server's CPU time per message.
     Echo,
+    /// Lines to everybody in a chat: deliveries a second, and the server's memory.
+    Broadcast,
     /// Resident bytes per idle connection.
     Memory,
     /// Nanoseconds to arm, cancel and expire a timer.

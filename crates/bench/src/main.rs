@@ -46,6 +46,7 @@ fn run(arguments: &Arguments) -> Outcome<()> {
     let settings = Settings::from_arguments(arguments)?;
     let sections = match &arguments.command {
         Command::Echo => vec![workloads::echo::run(&settings)?],
+        Command::Broadcast => vec![workloads::broadcast::run(&settings)?],
         Command::Memory => vec![workloads::memory::run(&settings)?],
         Command::Timers => vec![workloads::timers::run(&settings)?],
         Command::Posts => vec![workloads::posts::run(&settings)?],

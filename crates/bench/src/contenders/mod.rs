@@ -1,8 +1,10 @@
 //! Who is measured. To add a contender, add its line to each list below.
 //!
-//! The first line of every list is the reference that all ratios are against: the loop that does
-//! nothing but what the kernel demands.
+//! The first line of every list is the reference that all ratios are against: where there is one, the
+//! loop that does nothing but what the kernel demands.
 
+mod chat_ours;
+mod chat_tokio;
 mod ours;
 mod post_ours;
 mod post_std;
@@ -47,6 +49,7 @@ const FRAMES: &[Contender] = &[
     Contender { name: "net-reactor-by-hand", serve: ours::frames },
     Contender { name: "tokio-by-hand", serve: tokio::frames_by_hand },
     Contender { name: "tokio-framed-forward", serve: tokio::frames_forward },
+    Contender { name: "tokio-framed-feed", serve: tokio::frames_feed },
     Contender { name: "tokio-framed-send", serve: tokio::frames_send },
 ];
 
@@ -59,12 +62,20 @@ const IDLE: &[Contender] = &[
     Contender { name: "tokio-readable-first", serve: tokio::echo_readable_first },
 ];
 
+/// Send every line to everybody. There is no raw loop for it: the first is the reference.
+const CHAT: &[Contender] = &[
+    Contender { name: "net-reactor", serve: chat_ours::chat },
+    Contender { name: "tokio-broadcast-framed", serve: chat_tokio::framed },
+    Contender { name: "tokio-broadcast-by-hand", serve: chat_tokio::by_hand },
+];
+
 /// What a server is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
     Echo,
     Frames,
     Idle,
+    Chat,
 }
 
 impl Suite {
@@ -73,6 +84,7 @@ impl Suite {
             Self::Echo => ECHO,
             Self::Frames => FRAMES,
             Self::Idle => IDLE,
+            Self::Chat => CHAT,
         }
     }
 
@@ -81,6 +93,7 @@ impl Suite {
             Self::Echo => "echo",
             Self::Frames => "frames",
             Self::Idle => "idle",
+            Self::Chat => "chat",
         }
     }
 
@@ -103,9 +116,10 @@ mod tests {
 
     #[test]
     fn every_list_starts_with_the_reference_and_names_nobody_twice() {
-        for suite in [Suite::Echo, Suite::Frames, Suite::Idle] {
+        for suite in [Suite::Echo, Suite::Frames, Suite::Idle, Suite::Chat] {
             let names: Vec<_> = suite.contenders().iter().map(|one| one.name).collect();
-            assert_eq!(names.first(), Some(&"raw"));
+            let reference = if suite == Suite::Chat { "net-reactor" } else { "raw" };
+            assert_eq!(names.first(), Some(&reference));
             assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
         }
     }

@@ -56,11 +56,10 @@ impl FrameHandler<LengthPrefix> for FrameEcho {
 
 /// Sends every frame back, with the library's own codec.
 pub(super) fn framed(listener: TcpListener) -> io::Result<()> {
-    let codec = LengthPrefix::u32().max(FRAME_BYTES_MAX);
-    serve(Server::new(move |_peer| Framed::new(codec, FrameEcho)).adopt(listener))
+    serve(Server::new(|_peer| Framed::new(LengthPrefix::u32(), FrameEcho)).adopt(listener))
 }
 
-fn serve(bound: Result<net_reactor::BoundServer, net_reactor::Error>) -> io::Result<()> {
+pub(super) fn serve(bound: Result<net_reactor::BoundServer, net_reactor::Error>) -> io::Result<()> {
     bound.and_then(net_reactor::BoundServer::run).map_err(io::Error::other)?;
     Ok(())
 }

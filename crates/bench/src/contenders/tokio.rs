@@ -6,8 +6,8 @@ use std::net::TcpListener as StdListener;
 use ::tokio::io::{AsyncReadExt, AsyncWriteExt};
 use ::tokio::net::{TcpListener, TcpStream};
 use ::tokio::runtime::{Builder, Runtime};
-use bytes::{Buf, BytesMut};
-use futures_util::{SinkExt, StreamExt, TryStreamExt};
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{FutureExt, SinkExt, StreamExt, TryStreamExt};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 use super::raw_frames::{FRAME_BYTES_MAX, prefix, split_frame};
@@ -69,6 +69,22 @@ pub(super) fn frames_forward(listener: StdListener) -> io::Result<()> {
     })
 }
 
+/// The codec with `feed` while more frames are there already, and one flush when there are none: what
+/// who knows the cost of `send` writes.
+pub(super) fn frames_feed(listener: StdListener) -> io::Result<()> {
+    serve(listener, |stream| async move {
+        let mut framed = Framed::new(stream, codec());
+        while let Some(frame) = framed.next().await {
+            framed.feed(frame?.freeze()).await?;
+            while let Some(Some(frame)) = framed.next().now_or_never() {
+                framed.feed(frame?.freeze()).await?;
+            }
+            SinkExt::<Bytes>::flush(&mut framed).await?;
+        }
+        Ok(())
+    })
+}
+
 /// The codec the way most programs use it: one `send`, and so one flush, per frame.
 pub(super) fn frames_send(listener: StdListener) -> io::Result<()> {
     serve(listener, |stream| async move {
@@ -95,7 +111,7 @@ async fn echo_connection(mut stream: TcpStream, buffer_bytes: usize) -> io::Resu
 }
 
 /// Accepts for ever and gives every connection a task. How a connection ends is its own business.
-fn serve<F, C>(listener: StdListener, connection: F) -> io::Result<()>
+pub(super) fn serve<F, C>(listener: StdListener, connection: F) -> io::Result<()>
 where
     F: Fn(TcpStream) -> C,
     C: Future<Output = io::Result<()>> + Send + 'static,

@@ -38,21 +38,25 @@ struct Batch {
     messages: u32,
 }
 
+/// Connects from an address that still has ports: 127.0.0.2 first, then one further on for every few
+/// thousand connections.
+pub(super) fn connect_to(server: SocketAddrV4, index: usize) -> io::Result<OwnedFd> {
+    let host = u8::try_from(2 + index / CONNECTIONS_PER_ADDRESS).map_err(io::Error::other)?;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, host), 0))?;
+    // Closing resets: ten thousand ports in TIME_WAIT would starve the next run.
+    sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    connect(&socket, &server)?;
+    ioctl_fionbio(&socket, true)?;
+    Ok(socket)
+}
+
 impl Connection {
-    /// Connects from an address that still has ports: 127.0.0.2 first, then one further on for every
-    /// few thousand connections.
+    /// Connects.
     pub(super) fn open(server: SocketAddrV4, index: usize) -> io::Result<Self> {
-        let host = u8::try_from(2 + index / CONNECTIONS_PER_ADDRESS).map_err(io::Error::other)?;
-        let socket =
-            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        bind(&socket, &SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, host), 0))?;
-        // Closing resets: ten thousand ports in TIME_WAIT would starve the next run.
-        sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
-        sockopt::set_tcp_nodelay(&socket, true)?;
-        connect(&socket, &server)?;
-        ioctl_fionbio(&socket, true)?;
         Ok(Self {
-            socket,
+            socket: connect_to(server, index)?,
             batches: VecDeque::new(),
             in_flight: 0,
             unsent_bytes: 0,

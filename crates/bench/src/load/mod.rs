@@ -3,6 +3,7 @@
 //! It is a closed loop: an echo that comes back is replaced by a new message at once, so the server
 //! is always busy and the figures are its capacity, not the client's schedule.
 
+pub(crate) mod audience;
 mod connection;
 mod wire;
 

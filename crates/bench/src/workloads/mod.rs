@@ -1,6 +1,7 @@
 //! The workloads, one file each: a question, a load, a table.
 
 pub(crate) mod allocs;
+pub(crate) mod broadcast;
 pub(crate) mod echo;
 pub(crate) mod memory;
 pub(crate) mod posts;
@@ -59,7 +60,7 @@ impl Settings {
         self.only.is_empty() || self.only.iter().any(|wanted| wanted == name)
     }
 
-    /// Whether an echo row was asked for.
+    /// Whether a row of echo or broadcast was asked for.
     pub(crate) fn wants_row(&self, name: &str) -> bool {
         self.row.as_ref().is_none_or(|wanted| name.contains(wanted.as_str()))
     }
@@ -67,8 +68,15 @@ impl Settings {
 
 /// Runs every workload.
 pub(crate) fn run_all(settings: &Settings) -> Outcome<Vec<Section>> {
-    let workloads: [fn(&Settings) -> Outcome<Section>; 6] =
-        [echo::run, memory::run, timers::run, posts::run, allocs::run, syscalls::run];
+    let workloads: [fn(&Settings) -> Outcome<Section>; 7] = [
+        echo::run,
+        broadcast::run,
+        memory::run,
+        timers::run,
+        posts::run,
+        allocs::run,
+        syscalls::run,
+    ];
     workloads.iter().map(|run| run(settings)).collect()
 }
 
