@@ -54,6 +54,19 @@ fn brief(delimiter: &[u8]) -> ([u8; DELIMITER_BYTES_MAX], u8) {
     (hash.to_le_bytes(), len)
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many bytes this thread has moved to keep them: linear work is a count.
+    pub(crate) static MOVED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Counts what is moved, in tests.
+fn moved(bytes: &[u8]) -> &[u8] {
+    #[cfg(test)]
+    MOVED.set(MOVED.get() + bytes.len());
+    bytes
+}
+
 /// Unconsumed input of one connection, kept until more arrives.
 ///
 /// ```text
@@ -77,10 +90,15 @@ impl Inbound {
 
     pub(crate) fn append(&mut self, fresh: &[u8]) {
         if self.start > self.bytes.len() / 2 {
+            moved(&self.bytes[self.start..]);
             self.bytes.drain(..self.start);
             self.start = 0;
         }
-        self.bytes.extend_from_slice(fresh);
+        if self.bytes.capacity() - self.bytes.len() < fresh.len() {
+            // It grows, by a constant factor, and everything moves.
+            moved(&self.bytes);
+        }
+        self.bytes.extend_from_slice(moved(fresh));
     }
 
     /// Drops `count` unread bytes.

@@ -18,6 +18,8 @@ mod time;
 pub(crate) use address::CompactAddress;
 pub(crate) use id::LoopId;
 pub use id::{ConnId, FdId, ListenerId, TimerId};
+#[cfg(test)]
+pub(crate) use inbound::MOVED;
 pub(crate) use inbound::{Inbound, ScanMark};
 #[cfg(test)]
 pub(crate) use input::EXAMINED;
