@@ -62,7 +62,7 @@ pub use driver::Ready;
 pub use endpoint::*;
 pub use net::{
     AddFdError, AddFdRefused, CloseReason, Closed, ConnConfig, ConnStats, ConnectError,
-    ConnectOptions, ListenError, OnHighMark, Pressure, Target, TargetError,
+    ConnectOptions, ListenError, OnHighMark, Pressure, Target, TargetError, Timeout, Timeouts,
 };
 pub use protocol::{
     BlockOnLoopError, Conn, ConnHandle, Eof, EventLoop, Failure, Fd, FdHandler, Flow, FrameConn,

@@ -13,6 +13,7 @@ mod pool;
 mod rng;
 mod side_table;
 mod slab;
+mod stopwatch;
 mod time;
 
 pub(crate) use address::CompactAddress;
@@ -31,4 +32,5 @@ pub(crate) use pool::Pool;
 pub(crate) use rng::Rng;
 pub(crate) use side_table::SideTable;
 pub(crate) use slab::{Key, Slab};
+pub(crate) use stopwatch::Stopwatch;
 pub use time::Instant;

@@ -21,11 +21,7 @@ impl<T> Default for SideTable<T> {
 impl<T> SideTable<T> {
     /// Stores a value; what an earlier user of the slot left there is dropped.
     pub(crate) fn put(&mut self, key: Key, value: T) {
-        let index = key.index as usize;
-        if index >= self.entries.len() {
-            self.entries.resize_with(index + 1, || None);
-        }
-        self.entries[index] = Some((key.generation, value));
+        *self.entry(key) = Some((key.generation, value));
     }
 
     /// Returns how many values there are, by counting them.
@@ -49,6 +45,15 @@ impl<T> SideTable<T> {
         }
     }
 
+    /// Returns the value of `key`, which `make` makes if there is none.
+    pub(crate) fn get_or_put_with(&mut self, key: Key, make: impl FnOnce() -> T) -> &mut T {
+        let entry = self.entry(key);
+        if entry.as_ref().is_some_and(|(generation, _)| *generation != key.generation) {
+            *entry = None;
+        }
+        &mut entry.get_or_insert_with(|| (key.generation, make())).1
+    }
+
     pub(crate) fn take(&mut self, key: Key) -> Option<T> {
         let entry = self.entries.get_mut(key.index as usize)?;
         if matches!(entry, Some((generation, _)) if *generation == key.generation) {
@@ -56,6 +61,14 @@ impl<T> SideTable<T> {
         } else {
             None
         }
+    }
+
+    fn entry(&mut self, key: Key) -> &mut Option<(u32, T)> {
+        let index = key.index as usize;
+        if index >= self.entries.len() {
+            self.entries.resize_with(index + 1, || None);
+        }
+        &mut self.entries[index]
     }
 }
 
@@ -78,7 +91,11 @@ mod tests {
         assert_eq!((table.get(old), table.get(new)), (Some(&'a'), None));
         assert!(table.get_mut(new).is_none() && table.take(new).is_none());
         table.put(new, 'b');
+        assert_eq!(*table.get_or_put_with(new, || 'c'), 'b');
         assert_eq!((table.take(old), table.take(new)), (None, Some('b')));
+        assert_eq!(*table.get_or_put_with(old, || 'a'), 'a');
+        assert_eq!(*table.get_or_put_with(new, || 'c'), 'c');
+        assert_eq!((table.take(old), table.take(new)), (None, Some('c')));
         assert_eq!(table.take(new), None);
     }
 }

@@ -161,6 +161,9 @@ pub(crate) trait Ops: FdOps {
 
     fn read_mode(&mut self, slot: Key, mode: ReadMode);
 
+    /// Looks for input in the next turn although the kernel has reported none.
+    fn look(&mut self, slot: Key);
+
     /// Sends from the front of `slices` now; returns how many bytes were taken.
     ///
     /// Fewer than all means [`Flushed::Blocked`]: [`Event::Writable`] follows.

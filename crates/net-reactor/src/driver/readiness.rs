@@ -312,6 +312,13 @@ impl<S: Sys> Ops for Readiness<S> {
         }
     }
 
+    fn look(&mut self, slot: Key) {
+        if let Some(entry) = self.streams.get_mut(slot) {
+            entry.state.set(StreamState::READABLE, true);
+            self.enqueue(Token::stream(slot));
+        }
+    }
+
     fn send(&mut self, slot: Key, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let entry = self.streams.get_mut(slot).ok_or(io::ErrorKind::NotConnected)?;
         let sent = match self.sys.send(&mut entry.stream, slices) {

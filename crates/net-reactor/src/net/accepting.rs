@@ -118,11 +118,12 @@ impl Net {
         self.listeners.get(key).map(|listener| SharedConfig::clone(&listener.config))
     }
 
-    /// Sets the options of an accepted socket.
-    pub(crate) fn prepare_accepted<O: Ops + ?Sized>(&self, key: Key, ops: &mut O) {
+    /// Sets the options of an accepted socket, and begins to watch it.
+    pub(crate) fn prepare_accepted<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
         if let Some(conn) = self.conns.get(key) {
             apply_options(key, conn, ops);
         }
+        self.start_guard(key);
     }
 
     /// Accepting failed: goes on if the fault was the peer's, rests if it was ours.

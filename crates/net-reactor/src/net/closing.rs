@@ -5,7 +5,7 @@ use std::io;
 use super::config::DRAIN_BYTES_MAX;
 use super::connection::{Goodbye, Phase};
 use super::staging::Staged;
-use super::{CloseReason, Closed, ConnectError, Due, Net, Notice, apply_read_mode};
+use super::{CloseReason, Closed, ConnectError, Due, Net, Notice};
 use crate::base::{Bug, Key, planted};
 use crate::driver::Ops;
 use crate::sys::CloseHow;
@@ -32,7 +32,6 @@ impl Net {
                 if planted(Bug::CloseWithoutFlush) {
                     (conn.staged, conn.out) = (Staged::default(), None);
                 }
-                apply_read_mode(key, conn, ops);
                 let config = &conn.config;
                 let patience =
                     if conn.fin_sent { config.drain.min(config.linger) } else { config.linger };
@@ -44,6 +43,8 @@ impl Net {
                     self.in_pool.give(input);
                 }
                 self.drop_tag_timers(key);
+                self.end_guard(key);
+                self.set_read_mode(key, ops);
                 self.mark_dirty(key);
             }
             Phase::Closing | Phase::Closed => {}
@@ -197,6 +198,7 @@ impl Net {
             self.end_attempt(&attempt, ops);
         }
         self.drop_tag_timers(key);
+        self.end_guard(key);
         true
     }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::happy_eyeballs::DIAL_DELAY;
+use super::timeouts::Timeouts;
 use crate::sys::KeepAlive;
 
 /// Output above this mark pauses reading and is told to the handler: 256 KiB.
@@ -53,6 +54,7 @@ pub enum OnHighMark {
 /// | `input_max` | 2 MiB of unconsumed input | closed with [`InputOverflow`](crate::CloseReason::InputOverflow) |
 /// | `linger` | 30 s from `close()` | aborted with [`LingerExpired`](crate::CloseReason::LingerExpired) |
 /// | `drain` | 5 s and 16 MiB after our FIN | the socket is closed without waiting for the peer's end |
+/// | `timeouts` | output that is stuck for 15 min | ended with [`TimedOut`](crate::CloseReason::TimedOut); see [`Timeouts`] |
 /// | `no_delay` | on | small writes leave at once (`TCP_NODELAY`) |
 /// | `keep_alive` | off | the kernel probes an idle peer |
 /// | `receive_buffer`, `send_buffer` | the kernel's own | fixed sizes switch the kernel's auto-tuning off |
@@ -78,6 +80,7 @@ pub struct ConnConfig {
     pub(crate) input_bytes_max: usize,
     pub(crate) linger: Duration,
     pub(crate) drain: Duration,
+    pub(crate) timeouts: Timeouts,
     pub(crate) no_delay: bool,
     pub(crate) keep_alive: Option<KeepAlive>,
     pub(crate) receive_buffer_bytes: Option<usize>,
@@ -96,6 +99,7 @@ impl Default for ConnConfig {
             input_bytes_max: INPUT_BYTES_MAX,
             linger: LINGER,
             drain: DRAIN,
+            timeouts: Timeouts::default(),
             no_delay: true,
             keep_alive: None,
             receive_buffer_bytes: None,
@@ -151,6 +155,13 @@ impl ConnConfig {
         self
     }
 
+    /// Sets how long the connection may do nothing.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
     /// Sets `TCP_NODELAY`. The loop joins the writes of a turn itself, so the default is on.
     #[must_use]
     pub fn no_delay(mut self, on: bool) -> Self {
@@ -161,7 +172,7 @@ impl ConnConfig {
     /// Sets the kernel's keep-alive probes.
     ///
     /// Without them, a peer that vanishes without a word, as by a power cut, is noticed only by
-    /// sending to it or by a timer of the handler.
+    /// sending to it, by one of the [`Timeouts`], or by a timer of the handler.
     #[must_use]
     pub fn keep_alive(mut self, keep_alive: KeepAlive) -> Self {
         self.keep_alive = Some(keep_alive);

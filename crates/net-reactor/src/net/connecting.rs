@@ -292,12 +292,13 @@ impl Net {
         conn.opened_at = self.now;
         conn.received_at = self.now;
         self.stats.connected += 1;
+        let is_pressured = conn.pressured;
         let has_output = (conn.out.is_some() || conn.fin_wanted) && !planted(Bug::EarlyOutputStuck);
-        let conn = &*conn;
-        super::apply_read_mode(key, conn, ops);
         apply_options(key, conn, ops);
+        self.start_guard(key);
+        self.set_read_mode(key, ops);
         self.notices.push_back(Notice::Opened(key));
-        if conn.pressured {
+        if is_pressured {
             self.notices.push_back(Notice::Pressure(key, Pressure::High));
         }
         self.arm_early_timers(key);

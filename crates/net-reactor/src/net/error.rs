@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::timeouts::Timeout;
+
 /// The connection is closed or closing: nothing can be sent on it any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -67,6 +69,13 @@ pub enum CloseReason {
         silence: Duration,
         /// The limit.
         tolerance: Duration,
+    },
+    /// One of the [`Timeouts`](crate::Timeouts) of the connection was reached.
+    TimedOut {
+        /// Which one.
+        timeout: Timeout,
+        /// The limit.
+        after: Duration,
     },
     /// What the peer sent breaks the rules of the protocol: its framing, say.
     ///
@@ -131,6 +140,7 @@ impl fmt::Display for CloseReason {
             Self::HeartbeatTimedOut { silence, tolerance } => {
                 write!(f, "nothing was heard of the peer for {silence:?} of {tolerance:?}")
             }
+            Self::TimedOut { timeout, after } => write!(f, "timed out: {timeout} for {after:?}"),
             Self::Malformed { .. } => f.write_str("the peer broke the protocol"),
             Self::HandlerFailed { .. } => f.write_str("the handler failed"),
             Self::HandlerPanicked { message } => write!(f, "the handler panicked: {message}"),

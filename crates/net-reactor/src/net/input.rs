@@ -3,7 +3,7 @@
 use super::connection::Phase;
 use super::{CloseReason, Net, Notice, OnHighMark};
 use crate::base::{Bug, Inbound, Key, ScanMark, planted};
-use crate::driver::Ops;
+use crate::driver::{Ops, ReadMode};
 
 /// What is to be done with received bytes.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ impl Net {
         if conn.phase != Phase::Open && !planted(Bug::DataAfterClose) {
             self.discard_input(key, bytes, ops);
             return Received::Unwanted;
+        }
+        if self.guards.is_any() {
+            let kept_bytes = conn.input.as_ref().map_or(0, |input| input.unread().len() as u64);
+            self.guards.note_received(key, kept_bytes, bytes);
         }
         conn.input_waits = false;
         conn.input.take().map_or(Received::Fresh, Received::After)
@@ -71,6 +75,21 @@ impl Net {
                 self.break_off(key, error, ops);
             }
             Some(Phase::Closed) | None => {}
+        }
+    }
+
+    /// Tells the engine whether this connection's input is wanted now.
+    ///
+    /// A closing connection is always read: its input is thrown away, and the peer's end is awaited.
+    pub(super) fn set_read_mode<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        let closing = conn.phase != Phase::Open;
+        let held_back = conn.pressured && conn.on_high_mark == OnHighMark::PauseReading;
+        let wanted = closing || !(conn.paused || held_back);
+        ops.read_mode(key, if wanted { ReadMode::Flow } else { ReadMode::Paused });
+        let is_paused = conn.paused;
+        if self.guards.note_reading(key, wanted, is_paused) {
+            self.look_in_time(key);
         }
     }
 
@@ -160,6 +179,9 @@ impl Net {
             return self.close(key, reason, ops);
         }
         conn.input = Some(input);
+        if self.guards.is_any() {
+            self.watch_message(key, unconsumed_bytes as u64);
+        }
     }
 
     pub(crate) fn give_input(&mut self, input: Box<Inbound>) {

@@ -13,11 +13,13 @@ mod connecting;
 mod connection;
 mod error;
 mod fds;
+mod guard;
 mod happy_eyeballs;
 mod input;
 mod output;
 mod staging;
 mod target;
+mod timeouts;
 mod watch;
 
 use std::collections::VecDeque;
@@ -30,15 +32,17 @@ pub(crate) use self::connection::{Connection, Phase};
 pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
 use self::fds::WatchedFd;
 pub use self::fds::{AddFdError, AddFdRefused};
+use self::guard::Guards;
 pub(crate) use self::input::Received;
 pub(crate) use self::staging::Growing;
 use self::staging::Staging;
 pub use self::target::{Target, TargetError};
+pub use self::timeouts::{Timeout, Timeouts};
 #[cfg(feature = "sim")]
 pub(crate) use self::watch::Watch;
 pub(crate) use self::watch::{Callback, Watched};
 use crate::base::{Bug, Inbound, Instant, Key, OutQueue, Pool, Slab, planted};
-use crate::driver::{Ops, ReadMode};
+use crate::driver::Ops;
 use crate::event_loop::Timers;
 use crate::sys::CloseHow;
 
@@ -75,6 +79,8 @@ pub(crate) enum Due {
     Connect(Key),
     /// The next address of a connector has its turn.
     NextDial(Key),
+    /// A connection's timeouts are to be looked at.
+    Guard(Key),
     /// A resting listener tries again.
     AcceptAgain(Key),
     /// A function that the layer above keeps.
@@ -103,6 +109,7 @@ pub(crate) struct Net {
     pub(crate) timers: Timers<Due>,
     pub(crate) stats: NetStats,
     conns: Slab<Connection>,
+    guards: Guards,
     listeners: Slab<Listener>,
     fds: Slab<WatchedFd>,
     /// Dials under way that have no slot in `conns` of their own, and for whom they are.
@@ -135,6 +142,7 @@ impl Net {
             timers: Timers::new(now),
             stats: NetStats::default(),
             conns: Slab::default(),
+            guards: Guards::new(now),
             listeners: Slab::default(),
             fds: Slab::default(),
             dials: Slab::default(),
@@ -250,13 +258,13 @@ impl Net {
         conn.paused = paused;
         self.flow_changes = self.flow_changes.wrapping_add(1);
         if conn.phase == Phase::Open {
-            apply_read_mode(key, conn, ops);
             let owed = (conn.input.is_some() && !planted(Bug::ResumeWithoutInput))
                 || (conn.eof && (!conn.eof_told || planted(Bug::EndToldTwice)));
             if !paused && owed {
                 conn.input_waits = conn.input.is_some();
                 self.notices.push_back(Notice::InputWaits(key));
             }
+            self.set_read_mode(key, ops);
         }
     }
 
@@ -272,7 +280,7 @@ impl Net {
         if conn.phase == Phase::Open && conn.pressured {
             self.flow_changes = self.flow_changes.wrapping_add(1);
             let held = reaction == OnHighMark::Tell && std::mem::take(&mut conn.held);
-            apply_read_mode(key, conn, ops);
+            self.set_read_mode(key, ops);
             if held {
                 self.owe_input(key);
             }
@@ -282,16 +290,6 @@ impl Net {
     fn insert(&mut self, conn: Connection) -> Key {
         self.conns.insert(conn)
     }
-}
-
-/// Tells the engine whether this connection's input is wanted now.
-///
-/// A closing connection is always read: its input is thrown away, and the peer's end is awaited.
-fn apply_read_mode<O: Ops + ?Sized>(key: Key, conn: &Connection, ops: &mut O) {
-    let closing = conn.phase != Phase::Open;
-    let held_back = conn.pressured && conn.on_high_mark == OnHighMark::PauseReading;
-    let wanted = closing || !(conn.paused || held_back);
-    ops.read_mode(key, if wanted { ReadMode::Flow } else { ReadMode::Paused });
 }
 
 /// Connections of one origin share one configuration.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::config::{FLUSH_EARLY_BYTES, SEND_AT_ONCE_BYTES};
 use super::connection::{Phase, Pressure};
 use super::staging::{Growing, Staged};
-use super::{CloseReason, Closed, Net, Notice, apply_read_mode};
+use super::{CloseReason, Closed, Net, Notice};
 use crate::base::{Bug, Key, OutQueue, SHARE_BYTES_MIN, planted};
 use crate::driver::{Flushed, Ops};
 use crate::sys::CloseHow;
@@ -194,6 +194,7 @@ impl Net {
             Ok(sent) => {
                 conn.bytes_out += sent as u64;
                 self.stats.bytes_out += sent as u64;
+                self.guards.note_sent(key, sent as u64);
                 if sent < staged.len() + bytes.len() {
                     conn.blocked = true;
                     let out = if planted(Bug::LargeWriteOvertakes) {
@@ -205,6 +206,7 @@ impl Net {
                     let taken = if repeats { 0 } else { sent.saturating_sub(staged.len()) };
                     out.push_copy(&staged[sent.min(staged.len())..]);
                     out.push_copy(&bytes[taken..]);
+                    self.watch_output(key);
                     if !planted(Bug::LargeWriteUnmarked) {
                         self.check_high_mark(key, ops);
                     }
@@ -262,7 +264,7 @@ impl Net {
         conn.pressured = true;
         self.flow_changes = self.flow_changes.wrapping_add(1);
         if conn.phase == Phase::Open {
-            apply_read_mode(key, conn, ops);
+            self.set_read_mode(key, ops);
             self.notices.push_back(Notice::Pressure(key, Pressure::High));
         }
     }
@@ -319,6 +321,10 @@ impl Net {
             return self.break_off(key, error, ops);
         }
         let Some(conn) = self.conns.get_mut(key) else { return };
+        if conn.blocked || self.guards.is_any() {
+            self.watch_output(key);
+        }
+        let Some(conn) = self.conns.get_mut(key) else { return };
         if conn.pressured {
             self.check_low_mark(key, ops);
         } else if conn.fin_wanted {
@@ -334,6 +340,7 @@ impl Net {
         let sent = ops.send(key, &[IoSlice::new(bytes)])?;
         conn.bytes_out += sent as u64;
         self.stats.bytes_out += sent as u64;
+        self.guards.note_sent(key, sent as u64);
         if sent < bytes.len() {
             conn.blocked = true;
             let rest = if planted(Bug::ShortSendDropsRest) { &[] } else { &bytes[sent..] };
@@ -351,6 +358,7 @@ impl Net {
         let sent = (before - out.len()) as u64;
         conn.bytes_out += sent;
         self.stats.bytes_out += sent;
+        self.guards.note_sent(key, sent);
         match flushed {
             Flushed::Drained => {
                 if let Some(out) = conn.out.take() {
@@ -373,7 +381,7 @@ impl Net {
         if conn.phase == Phase::Open {
             let held = std::mem::take(&mut conn.held);
             if !planted(Bug::PressurePauseForever) {
-                apply_read_mode(key, conn, ops);
+                self.set_read_mode(key, ops);
             }
             if !planted(Bug::LowMarkUntold) {
                 self.notices.push_back(Notice::Pressure(key, Pressure::Low));

@@ -22,6 +22,8 @@ const EARLY_MESSAGES_MAX: usize = 1024;
 pub(crate) struct Dispatcher<E: Engine> {
     pub(super) engine: E,
     pub(super) core: Core,
+    /// Whether the owner of the loop says how long a turn may sleep.
+    pub(super) is_polled: bool,
     /// Whether this turn has done anything; see the monitor.
     pub(super) progress: bool,
 }
@@ -373,6 +375,7 @@ impl<E: Engine> Dispatcher<E> {
             Due::Linger(key) => core.net.on_linger_deadline(key, engine),
             Due::Connect(key) => core.net.on_connect_deadline(key, engine),
             Due::NextDial(key) => core.net.on_next_dial(key, engine),
+            Due::Guard(key) => core.net.on_guard_due(key, engine),
             Due::AcceptAgain(key) => core.net.accept_again(key, engine),
             Due::Call(key) => self.run_due_call(key, at),
             Due::Drain => self.on_drain_deadline(),

@@ -122,7 +122,7 @@ impl EventLoop {
         let shared = Arc::new(LoopShared::new(id, engine.waker(), config.inbox));
         let core = Core::new(engine.now(), engine.seed(), shared, config.drain);
         let handle = core.handle();
-        let dispatcher = Dispatcher { engine, core, progress: false };
+        let dispatcher = Dispatcher { engine, core, is_polled: false, progress: false };
         let driven = Box::new(Looper { dispatcher, monitor: Monitor::default() });
         Self { driven, handle, signals: None }
     }
@@ -298,6 +298,7 @@ impl<E: Engine> Looper<E> {
 impl<E: Engine + fmt::Debug> Driven for Looper<E> {
     fn turn(&mut self, limit: Option<Duration>) -> Result<(), LoopError> {
         let timeout = fall_asleep(&self.dispatcher, limit);
+        self.dispatcher.is_polled = limit.is_some();
         // Who asked for a turn without sleep gets one; it is the loop's own haste that is a fault.
         self.second_half(timeout, limit == Some(Duration::ZERO))
     }
@@ -331,7 +332,7 @@ impl<E: Engine + fmt::Debug> Driven for Looper<E> {
     }
 
     fn reactor(&mut self) -> Reactor<'_> {
-        self.dispatcher.core.net.now = self.dispatcher.engine.now();
+        self.dispatcher.core.net.set_now(self.dispatcher.engine.now());
         self.dispatcher.reactor()
     }
 

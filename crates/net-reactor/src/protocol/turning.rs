@@ -45,7 +45,11 @@ impl<E: Engine> Stages for Dispatcher<E> {
     }
 
     fn read_clock(&mut self) {
-        self.core.net.now = self.engine.now();
+        let now = self.engine.now();
+        if !self.is_polled {
+            self.core.net.end_sleep(now);
+        }
+        self.core.net.set_now(now);
         // Before any callback: what one of them sets without delay is due in the next turn.
         self.core.net.timers.expire(self.core.net.now);
     }
@@ -104,6 +108,9 @@ impl<E: Engine> Stages for Dispatcher<E> {
     }
 
     fn release(&mut self) {
+        if self.core.net.is_guarding() {
+            self.core.net.end_turn(self.engine.now());
+        }
         self.core.net.wake_resting_listeners(&mut self.engine);
         if matches!(self.core.stop, StopState::Draining { .. }) && self.core.net.is_drained() {
             self.end_drain();

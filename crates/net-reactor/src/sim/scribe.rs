@@ -111,6 +111,7 @@ const fn number_of_reason(reason: &CloseReason) -> u64 {
         CloseReason::LoopStopped => 11,
         CloseReason::Malformed { .. } => 12,
         CloseReason::HeartbeatTimedOut { .. } => 13,
+        CloseReason::TimedOut { .. } => 14,
     }
 }
 

@@ -13,4 +13,5 @@ mod replay;
 mod runs;
 mod shrinking;
 mod support;
+mod timeouts;
 mod week;

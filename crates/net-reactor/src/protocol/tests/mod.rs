@@ -20,6 +20,7 @@ mod spinning;
 mod spreading;
 mod stopping;
 mod teller;
+mod timeouts;
 mod timers;
 mod timers_model;
 mod turn_order;

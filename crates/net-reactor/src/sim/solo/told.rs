@@ -89,6 +89,9 @@ fn copy(reason: &CloseReason) -> CloseReason {
         CloseReason::HeartbeatTimedOut { silence, tolerance } => {
             CloseReason::HeartbeatTimedOut { silence: *silence, tolerance: *tolerance }
         }
+        CloseReason::TimedOut { timeout, after } => {
+            CloseReason::TimedOut { timeout: *timeout, after: *after }
+        }
         CloseReason::Malformed { source } => {
             CloseReason::Malformed { source: copy_error(source.as_ref()) }
         }

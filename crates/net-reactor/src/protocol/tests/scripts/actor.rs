@@ -235,6 +235,7 @@ fn close_reason(reason: &CloseReason) -> String {
         CloseReason::Malformed { .. } => "malformed".into(),
         CloseReason::HandlerFailed { .. } => "handler-failed".into(),
         CloseReason::HandlerPanicked { .. } => "handler-panicked".into(),
+        CloseReason::TimedOut { timeout, .. } => format!("timed-out {timeout:?}"),
         CloseReason::LoopStopped => "loop-stopped".into(),
     }
 }
