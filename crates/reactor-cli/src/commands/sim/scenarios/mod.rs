@@ -33,6 +33,7 @@ mod early;
 mod echo;
 mod farewell;
 mod flood;
+mod frozen;
 mod gone;
 mod half_close;
 mod handover;
@@ -55,6 +56,7 @@ mod redial;
 mod refusals;
 mod relay;
 mod slow_consumers;
+mod slowloris;
 mod stops;
 mod stream;
 mod tags;
@@ -126,6 +128,8 @@ pub(super) const ALL: &[Scenario] = &[
     #[cfg(feature = "zlib")]
     scenario("packed", "frames that refer to each other are unpacked however they are cut", packed::run),
     scenario("long-timers", "timers of microseconds and of weeks, over two months: in order, none early", long_timers::run),
+    scenario("slowloris", "who holds a connection and gives nothing is found out; honest callers are served", slowloris::run),
+    scenario("frozen", "a server that stands still does not blame its clients", frozen::run),
 ];
 
 /// It fails under every seed. Tests of this command use it; it is in no list.
