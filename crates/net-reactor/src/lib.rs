@@ -61,8 +61,9 @@ pub use base::{ConnId, FdId, Input, Instant, ListenerId, TimerId, TooLong};
 pub use driver::Ready;
 pub use endpoint::*;
 pub use net::{
-    AddFdError, AddFdRefused, CloseReason, Closed, ConnConfig, ConnStats, ConnectError,
-    ConnectOptions, ListenError, OnHighMark, Pressure, Target, TargetError, Timeout, Timeouts,
+    AddFdError, AddFdRefused, Answer, CloseReason, Closed, ConnConfig, ConnStats, ConnectError,
+    ConnectOptions, ListenError, OnHighMark, Pressure, Resolve, StaticNames, Target, TargetError,
+    Timeout, Timeouts,
 };
 pub use protocol::{
     AcceptedFd, BlockOnLoopError, Buffered, BufferedFd, BufferedHandler, Conn, ConnHandle, Eof,

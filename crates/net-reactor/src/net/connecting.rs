@@ -1,15 +1,21 @@
 //! The connector: from a target to an open connection, or to one typed failure.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::connection::{Attempt, Connection, Phase, Pressure};
-use super::happy_eyeballs::{HappyEyeballs, Seat, Step, interleave};
+use super::connection::{Attempt, Connection, Host, Phase, Pressure};
+use super::happy_eyeballs::{HappyEyeballs, Seat, Step};
+use super::names::{Addresses, Look};
+use super::target::fault_of_host;
 use super::{ConnectError, ConnectOptions, Due, Net, Notice, Target};
 use crate::base::{Bug, Instant, Key, planted};
 use crate::driver::Ops;
 use crate::sys::{CloseHow, Resolution, SocketOption, StreamAddresses};
+
+/// How many connections that waited for a name start to dial in one turn. There can be thousands:
+/// all the clients of one server share one answer.
+const ANSWERED_PER_TURN: usize = 64;
 
 impl Net {
     /// Starts to connect. The outcome comes as exactly one notice, never from within this call.
@@ -26,21 +32,22 @@ impl Net {
         let deadline = self.timers.arm(self.now + options.deadline, Due::Connect(key));
         let (host, address) = match target {
             Target::Address(address) => (None, Some(address)),
-            Target::Host(host, port) => (Some((host, port)), None),
+            Target::Host(name, port) => match name.parse() {
+                // A number is its own answer.
+                Ok(ip) => (None, Some(SocketAddr::new(ip, port))),
+                Err(_) => (Some(Host { name, port, ticket: None }), None),
+            },
         };
-        let query = host.as_ref().map(|(host, _)| host.clone());
+        let by_name = host.is_some();
         let dials = dials(address, &options);
         if let Some(conn) = self.conns.get_mut(key) {
             let attempt = Attempt { options, host, dials, deadline, next_turn: None };
             conn.attempt = Some(Box::new(attempt));
         }
-        let started = match query {
+        let started = match by_name {
             _ if self.stopping => Err(ConnectError::Cancelled),
-            None => self.dial_on(key, ops),
-            Some(host) => {
-                ops.resolve(key, &host);
-                Ok(())
-            }
+            true => self.look_up(key, ops),
+            false => self.dial_on(key, ops),
         };
         if let Err(error) = started {
             self.stillborn.push((key, error));
@@ -58,31 +65,94 @@ impl Net {
         }
     }
 
-    /// The name of a target was resolved.
-    pub(crate) fn on_resolved<O: Ops + ?Sized>(&mut self, resolution: Resolution, ops: &mut O) {
-        let Resolution { query: key, outcome } = resolution;
-        let Some(conn) = self.conns.get_mut(key) else { return };
-        let Some(attempt) = conn.attempt.as_mut() else { return };
-        let Some((host, port)) = attempt.host.take() else { return };
-        let addresses = match outcome {
-            Ok(addresses) if !addresses.is_empty() => addresses,
-            Ok(_) => {
-                let source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-                let source = Arc::new(source);
-                return self.fail_connect(key, ConnectError::NameNotFound { host, source }, ops);
+    /// Looks for the addresses of an attempt's name, and dials if they are known.
+    fn look_up<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) -> Result<(), ConnectError> {
+        let Some(attempt) = self.conns.get_mut(key).and_then(|conn| conn.attempt.as_mut()) else {
+            return Ok(());
+        };
+        let Some(host) = attempt.host.as_mut() else { return Ok(()) };
+        if let Some(fault) = fault_of_host(&host.name) {
+            let source = Arc::new(io::Error::new(io::ErrorKind::InvalidInput, fault));
+            return Err(ConnectError::NameNotFound { host: host.name.clone(), source });
+        }
+        match self.names.look_up(&host.name, key, self.now) {
+            Look::Known(addresses) => {
+                self.plan_dials(key, &addresses);
+                return self.dial_on(key, ops);
             }
-            Err(source) if source.kind() == io::ErrorKind::ResourceBusy => {
-                let source = Arc::new(source);
-                return self.fail_connect(key, ConnectError::Failed { source }, ops);
+            Look::Waits(ticket) => host.ticket = Some(ticket),
+            Look::Ask { ticket, query } => {
+                host.ticket = Some(ticket);
+                self.ask(query, ops);
+            }
+            Look::Full => {
+                let kind = io::ErrorKind::ResourceBusy;
+                let source = Arc::new(io::Error::new(kind, "too many names are being resolved"));
+                return Err(ConnectError::NameFailed { host: host.name.clone(), source });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the user's own resolver, once the current callback is over, or the system's.
+    fn ask<O: Ops + ?Sized>(&mut self, query: Key, ops: &mut O) {
+        if let Some(question) = self.names.question(query, || ops.waker()) {
+            self.notices.push_back(Notice::Ask(question));
+        } else if let Some(host) = self.names.host_of(query) {
+            ops.resolve(query, host);
+        }
+    }
+
+    /// A name was resolved: those who wait for it [dial](Self::dial_answered) when it is their
+    /// turn.
+    pub(crate) fn on_resolved(&mut self, resolution: Resolution) {
+        self.names.on_answer(resolution, self.now);
+    }
+
+    /// Takes in what the user's own resolver has answered since the last turn.
+    pub(crate) fn take_letters(&mut self) {
+        while let Some(resolution) = self.names.take_letter() {
+            self.on_resolved(resolution);
+        }
+    }
+
+    /// Dials for those whose name was resolved, a turn's share of them. Returns whether there was
+    /// anybody.
+    pub(crate) fn dial_answered<O: Ops + ?Sized>(&mut self, ops: &mut O) -> bool {
+        for taken in 0..ANSWERED_PER_TURN {
+            let Some((key, addresses)) = self.names.take_answered() else { return taken > 0 };
+            self.on_addresses(key, addresses, ops);
+        }
+        true
+    }
+
+    /// The wait of one attempt for its addresses is over.
+    fn on_addresses<O: Ops + ?Sized>(&mut self, key: Key, addresses: Addresses, ops: &mut O) {
+        let Some(host) = self.attempt_mut(key).and_then(|attempt| attempt.host.as_mut()) else {
+            return;
+        };
+        host.ticket = None;
+        match addresses {
+            Ok(addresses) => {
+                self.plan_dials(key, &addresses);
+                self.dial_or_fail(key, ops);
             }
             Err(source) => {
-                let source = Arc::new(source);
-                return self.fail_connect(key, ConnectError::NameNotFound { host, source }, ops);
+                let host = host.name.clone();
+                let error = match source.kind() {
+                    io::ErrorKind::NotFound => ConnectError::NameNotFound { host, source },
+                    _ => ConnectError::NameFailed { host, source },
+                };
+                self.fail_connect(key, error, ops);
             }
-        };
-        let peers = interleave(addresses).into_iter().map(|ip| SocketAddr::new(ip, port));
+        }
+    }
+
+    fn plan_dials(&mut self, key: Key, addresses: &[IpAddr]) {
+        let Some(attempt) = self.attempt_mut(key) else { return };
+        let Some(port) = attempt.host.as_ref().map(|host| host.port) else { return };
+        let peers = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
         attempt.dials = dials(peers, &attempt.options);
-        self.dial_or_fail(key, ops);
     }
 
     /// Dials on, or fails with the last error when there is nothing left to dial.
@@ -217,6 +287,9 @@ impl Net {
     /// Gives back what an attempt holds besides the connection's own slot.
     pub(super) fn end_attempt<O: Ops + ?Sized>(&mut self, attempt: &Attempt, ops: &mut O) {
         self.timers.cancel(attempt.deadline);
+        if let Some(Host { name, ticket: Some(ticket), .. }) = &attempt.host {
+            self.names.leave(name, *ticket);
+        }
         if let Some(timer) = attempt.next_turn {
             self.timers.cancel(timer);
         }
@@ -329,6 +402,12 @@ impl Net {
         error: ConnectError,
         ops: &mut O,
     ) {
+        if !matches!(error, ConnectError::Cancelled)
+            && let Some(attempt) = self.conns.get(key).and_then(|conn| conn.attempt.as_ref())
+            && let Some(host) = &attempt.host
+        {
+            self.names.distrust(&host.name, self.now);
+        }
         if self.free_resources(key, CloseHow::Reset, ops) {
             self.notices.push_back(Notice::ConnectFailed(key, error));
         }

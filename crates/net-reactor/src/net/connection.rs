@@ -59,13 +59,22 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) options: ConnectOptions,
-    /// The name that is being resolved, and the port.
-    pub(crate) host: Option<(String, u16)>,
+    /// The name that the addresses come from.
+    pub(crate) host: Option<Host>,
     /// The addresses, and how far each of them got.
     pub(crate) dials: HappyEyeballs,
     pub(crate) deadline: TimerKey,
     /// When the next address has its turn.
     pub(crate) next_turn: Option<TimerKey>,
+}
+
+/// A name and a port to connect to.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    /// What the connection waits by for the addresses.
+    pub(crate) ticket: Option<u64>,
 }
 
 /// A graceful close under way.

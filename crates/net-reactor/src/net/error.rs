@@ -170,7 +170,8 @@ pub enum ConnectError {
         /// What the system call said.
         source: Arc<io::Error>,
     },
-    /// There was no outcome within the deadline.
+    /// There was no outcome within the deadline: an address did not answer, or nobody resolved the
+    /// name.
     TimedOut {
         /// The deadline.
         after: Duration,
@@ -182,8 +183,16 @@ pub enum ConnectError {
         /// What the system call said.
         source: Arc<io::Error>,
     },
-    /// The host name could not be resolved, or has no address.
+    /// There is no such host name, or it has no address. Asking again soon will not help.
     NameNotFound {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: Arc<io::Error>,
+    },
+    /// The resolver could not tell: its name server is away, say, or too many names are under way.
+    /// Asking again later may help.
+    NameFailed {
         /// The name.
         host: String,
         /// What the resolver said.
@@ -230,7 +239,9 @@ impl fmt::Display for ConnectError {
             Self::Refused { peer, .. } => write!(f, "{peer} refused the connection"),
             Self::TimedOut { after } => write!(f, "no answer within {after:?}"),
             Self::Unreachable { peer, .. } => write!(f, "{peer} cannot be reached"),
-            Self::NameNotFound { host, .. } => write!(f, "cannot resolve the name {host:?}"),
+            Self::NameNotFound { host, .. } | Self::NameFailed { host, .. } => {
+                write!(f, "cannot resolve the name {host:?}")
+            }
             Self::CannotBind { .. } => f.write_str("cannot use the local address"),
             Self::Cancelled => f.write_str("connecting was cancelled"),
             Self::Failed { .. } => f.write_str("cannot connect"),
@@ -244,6 +255,7 @@ impl Error for ConnectError {
             Self::Refused { source, .. }
             | Self::Unreachable { source, .. }
             | Self::NameNotFound { source, .. }
+            | Self::NameFailed { source, .. }
             | Self::CannotBind { source }
             | Self::Failed { source } => Some(source.as_ref()),
             Self::TimedOut { .. } | Self::Cancelled => None,

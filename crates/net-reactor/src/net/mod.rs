@@ -16,7 +16,9 @@ mod fds;
 mod guard;
 mod happy_eyeballs;
 mod input;
+mod names;
 mod output;
+mod resolve;
 mod staging;
 mod target;
 mod timeouts;
@@ -35,6 +37,10 @@ use self::fds::WatchedFd;
 pub use self::fds::{AddFdError, AddFdRefused};
 use self::guard::Guards;
 pub(crate) use self::input::Received;
+pub(crate) use self::names::NameOptions;
+use self::names::Names;
+pub(crate) use self::resolve::Question;
+pub use self::resolve::{Answer, Resolve, StaticNames};
 pub(crate) use self::staging::Growing;
 use self::staging::Staging;
 pub use self::target::{Target, TargetError};
@@ -57,6 +63,8 @@ pub(crate) enum Notice {
     Opened(Key),
     /// A connection that this side started could not be opened. Its slot is free afterwards.
     ConnectFailed(Key, ConnectError),
+    /// A resolver of the user's own is to be asked.
+    Ask(Question),
     /// The queued output crossed a watermark.
     Pressure(Key, Pressure),
     /// Reading was resumed while unconsumed input waits.
@@ -115,6 +123,7 @@ pub(crate) struct Net {
     fds: Slab<WatchedFd>,
     /// Dials under way that have no slot in `conns` of their own, and for whom they are.
     dials: Slab<Key>,
+    names: Names,
     /// Connections with something to send or to finish, each once.
     dirty: Vec<Key>,
     staging: Staging,
@@ -137,7 +146,7 @@ pub(crate) struct Net {
 }
 
 impl Net {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant, names: NameOptions) -> Self {
         Self {
             now,
             timers: Timers::new(now),
@@ -147,6 +156,7 @@ impl Net {
             listeners: Slab::default(),
             fds: Slab::default(),
             dials: Slab::default(),
+            names: Names::new(names),
             dirty: Vec::new(),
             staging: Staging::default(),
             spare: Vec::new(),
@@ -162,9 +172,9 @@ impl Net {
         }
     }
 
-    /// Whether there is something to tell.
+    /// Whether there is something to tell, or to do before that.
     pub(crate) fn has_notices(&self) -> bool {
-        !self.notices.is_empty() || !self.stillborn.is_empty()
+        !self.notices.is_empty() || !self.stillborn.is_empty() || self.names.has_answered()
     }
 
     pub(crate) fn take_notice(&mut self) -> Option<Notice> {

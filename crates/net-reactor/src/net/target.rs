@@ -8,6 +8,16 @@ use std::str::FromStr;
 /// The longest host name that is looked up, in bytes (RFC 1035, section 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
 
+/// Why a text is no host name, if it is none.
+pub(super) fn fault_of_host(host: &str) -> Option<&'static str> {
+    match host.len() {
+        0 => Some("the name is empty"),
+        1..=HOST_BYTES_MAX if !host.contains('\0') => None,
+        1..=HOST_BYTES_MAX => Some("the name has a zero byte"),
+        _ => Some("the name is longer than 253 bytes"),
+    }
+}
+
 /// Where to connect.
 ///
 /// It is made from a [`SocketAddr`], or from text: `192.0.2.1:80`, `[2001:db8::1]:80`,

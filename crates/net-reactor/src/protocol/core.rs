@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::calls::Call;
 use super::handle::LoopHandle;
+use super::loop_config::LoopConfig;
 use super::loop_shared::LoopShared;
 use super::stopping::StopState;
 use super::task::{Continuation, LocalTask, Task};
@@ -90,9 +91,14 @@ impl std::fmt::Debug for PendingJob {
 }
 
 impl Core {
-    pub(crate) fn new(now: Instant, seed: u64, shared: Arc<LoopShared>, drain: Duration) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        seed: u64,
+        shared: Arc<LoopShared>,
+        config: &LoopConfig,
+    ) -> Self {
         Self {
-            net: Net::new(now),
+            net: Net::new(now, config.names.clone()),
             handlers: SideTable::default(),
             fd_handlers: SideTable::default(),
             early: SideTable::default(),
@@ -106,7 +112,7 @@ impl Core {
             ran_posts: false,
             server: None,
             stop: StopState::default(),
-            drain,
+            drain: config.drain,
             rng: Rng::new(seed),
         }
     }

@@ -58,7 +58,7 @@ impl<E: Engine> Dispatcher<E> {
             Event::Dialled { dial, addresses } => core.net.on_dialled(dial, addresses, engine),
             Event::DialFailed { dial, error } => core.net.on_dial_failed(dial, error, engine),
             Event::Ready { slot, ready } => return self.on_fd_ready(slot, ready),
-            Event::Resolved(resolution) => core.net.on_resolved(resolution, engine),
+            Event::Resolved(resolution) => core.net.on_resolved(resolution),
         }
         self.follow_up();
     }
@@ -180,6 +180,9 @@ impl<E: Engine> Dispatcher<E> {
                 Notice::Opened(key) => {
                     self.core.count_connection();
                     self.on_opened(key);
+                }
+                Notice::Ask(question) => {
+                    self.run(|_| question.ask());
                 }
                 Notice::Pressure(key, pressure) => {
                     self.call(key, Callback::Pressure, |handler, conn| {

@@ -120,7 +120,7 @@ impl EventLoop {
         let mut engine = Readiness::new(sys);
         engine.limit_workers(config.workers);
         let shared = Arc::new(LoopShared::new(id, engine.waker(), config.inbox));
-        let core = Core::new(engine.now(), engine.seed(), shared, config.drain);
+        let core = Core::new(engine.now(), engine.seed(), shared, &config);
         let handle = core.handle();
         let dispatcher = Dispatcher { engine, core, is_polled: false, progress: false };
         let driven = Box::new(Looper { dispatcher, monitor: Monitor::default() });

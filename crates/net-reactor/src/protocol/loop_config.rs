@@ -1,8 +1,10 @@
 //! The limits of a loop, with their defaults.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event_loop::InboxLimits;
+use crate::net::{NameOptions, Resolve};
 use crate::sys::WorkersLimits;
 
 /// How long a graceful stop waits for connections to finish: 10 s.
@@ -17,16 +19,24 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// | `inbox_bytes_max` | 64 MiB of posted bytes waiting | posts are refused with `Full` |
 /// | `worker_threads_max` | 4 threads for blocking jobs | jobs wait for one |
 /// | `worker_jobs_max` | 1,024 jobs waiting | [`run_blocking`](crate::Reactor::run_blocking) says [`QueueFull`](crate::QueueFull) |
+/// | `name_cache` | 10 s from the answer, 256 names | the name is asked for anew |
+/// | `resolver` | the system's, on up to 8 threads of its own | names wait for one |
 #[derive(Debug, Clone)]
 pub struct LoopConfig {
     pub(super) drain: Duration,
     pub(super) inbox: InboxLimits,
     pub(super) workers: WorkersLimits,
+    pub(super) names: NameOptions,
 }
 
 impl Default for LoopConfig {
     fn default() -> Self {
-        Self { drain: DRAIN, inbox: InboxLimits::default(), workers: WorkersLimits::default() }
+        Self {
+            drain: DRAIN,
+            inbox: InboxLimits::default(),
+            workers: WorkersLimits::default(),
+            names: NameOptions::default(),
+        }
     }
 }
 
@@ -64,6 +74,23 @@ impl LoopConfig {
     #[must_use]
     pub fn worker_threads_max(mut self, threads: usize) -> Self {
         self.workers.threads_max = threads;
+        self
+    }
+
+    /// Sets for how long the addresses of a name are used again; zero asks for each connection.
+    ///
+    /// Once a connection to them has failed they are not used again either, but for the first
+    /// second. That a name was not found is never remembered.
+    #[must_use]
+    pub fn name_cache(mut self, time: Duration) -> Self {
+        self.names.cache = time;
+        self
+    }
+
+    /// Sets who resolves host names, in place of the system's resolver.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.names.resolver = Some(Arc::new(resolver));
         self
     }
 

@@ -58,9 +58,12 @@ impl<E: Engine> Stages for Dispatcher<E> {
         // What calls from outside the turn have caused comes first.
         self.core.net.fail_stillborn(&mut self.engine);
         self.follow_up();
+        self.core.net.take_letters();
         while let Some(event) = self.engine.next() {
             self.on_event(event);
         }
+        self.progress |= self.core.net.dial_answered(&mut self.engine);
+        self.follow_up();
     }
 
     fn fire_timers(&mut self) {

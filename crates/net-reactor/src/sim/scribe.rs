@@ -124,5 +124,6 @@ const fn number_of_error(error: &ConnectError) -> u64 {
         ConnectError::CannotBind { .. } => 5,
         ConnectError::Cancelled => 6,
         ConnectError::Failed { .. } => 7,
+        ConnectError::NameFailed { .. } => 8,
     }
 }

@@ -75,7 +75,10 @@ pub(crate) struct Wire {
     pub(crate) peer: u64,
 }
 
-/// The answer to one [`Sys::resolve`].
+/// The answer to one [`Sys::resolve`]: addresses, the best first.
+///
+/// [`io::ErrorKind::NotFound`] says that the name does not exist; any other error that the resolver
+/// could not tell.
 #[derive(Debug)]
 pub(crate) struct Resolution {
     pub(crate) query: Key,

@@ -25,6 +25,7 @@ mod hygiene;
 mod inbox;
 mod jobs;
 mod listening;
+mod names;
 mod periodic;
 mod several_loops;
 mod signals;

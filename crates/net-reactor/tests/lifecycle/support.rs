@@ -260,6 +260,28 @@ pub(crate) fn own_address() -> SocketAddr {
     }
 }
 
+/// A listener that nobody serves, whose backlog is full: whoever comes next gets no answer.
+pub(crate) struct Deaf {
+    pub(crate) address: SocketAddr,
+    /// Never turned.
+    _event_loop: EventLoop,
+    _pending: Vec<TcpStream>,
+}
+
+pub(crate) fn deaf(address: SocketAddr) -> Deaf {
+    let mut event_loop = EventLoop::new().unwrap();
+    let mut reactor = event_loop.reactor();
+    let options = ListenOptions::default().backlog(0);
+    let config = ConnConfig::default();
+    let listener = reactor.listen(address, &options, config, |_| Script::new()).unwrap();
+    let address = reactor.listener_address(listener).unwrap();
+    let wait = Duration::from_millis(200);
+    let pending: Vec<_> =
+        std::iter::from_fn(|| TcpStream::connect_timeout(&address, wait).ok()).take(16).collect();
+    assert!(pending.len() < 16, "this kernel has no limit of its backlog");
+    Deaf { address, _event_loop: event_loop, _pending: pending }
+}
+
 /// A standard listener on a port that the kernel chooses.
 pub(crate) fn std_listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind(own_address()).expect("a free port can be listened on");

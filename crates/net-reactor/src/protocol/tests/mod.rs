@@ -10,6 +10,7 @@ mod dialling;
 mod errnos;
 mod faults;
 mod framed;
+mod names;
 mod periodic;
 mod pressure;
 mod reading;

@@ -3,11 +3,17 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::NativeWaker;
 use crate::base::Key;
-use crate::sys::{Resolution, Wake, Workers};
+use crate::sys::{Resolution, Wake, Workers, WorkersLimits};
+
+/// How many names are resolved at the same time; more wait for a thread, up to 1,024.
+///
+/// A name that hangs keeps its thread until the system gives it up, commonly after 10 s for each
+/// name server. The threads are not those of blocking jobs, so the two do not wait for each other.
+const THREADS_MAX: usize = 8;
 
 /// Asks the system's resolver (`getaddrinfo`), which honours hosts files and the like.
 ///
@@ -24,7 +30,8 @@ pub(super) struct Resolver {
 
 impl Resolver {
     pub(super) fn new(waker: Arc<NativeWaker>) -> Self {
-        Self { workers: Workers::default(), waker, answers: Arc::default(), pending: 0 }
+        let limits = WorkersLimits { threads_max: THREADS_MAX, ..WorkersLimits::default() };
+        Self { workers: Workers::new(limits), waker, answers: Arc::default(), pending: 0 }
     }
 
     pub(super) fn start(&mut self, query: Key, host: &str) {
@@ -55,17 +62,65 @@ impl Resolver {
         answer
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Resolution>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Resolution>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Looks a name up, however long that takes.
 fn look_up(host: &str) -> io::Result<Vec<IpAddr>> {
     let mut addresses = Vec::new();
-    for address in (host, 0).to_socket_addrs()? {
+    for address in (host, 0).to_socket_addrs().map_err(sort_out)? {
         if !addresses.contains(&address.ip()) {
             addresses.push(address.ip());
         }
     }
     Ok(addresses)
+}
+
+/// What the C libraries say of a name that does not exist (`EAI_NONAME`) or has no address
+/// (`EAI_NODATA`): glibc, musl, macOS and the BSDs.
+const UNKNOWN: [&str; 4] =
+    ["not known", "does not resolve", "No address associated", "no usable address"];
+
+/// Makes a name that does not exist [`io::ErrorKind::NotFound`].
+///
+/// The standard library passes on the text of `gai_strerror` and not its number. Whatever text is
+/// not known here counts as a failure of the resolver, which may pass.
+fn sort_out(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    if error.raw_os_error().is_none() && UNKNOWN.iter().any(|known| text.contains(known)) {
+        return io::Error::new(io::ErrorKind::NotFound, error);
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_does_not_exist_is_told_from_a_resolver_that_failed() {
+        let prefix = "failed to lookup address information: ";
+        for (text, kind) in [
+            ("Name or service not known", io::ErrorKind::NotFound),
+            ("nodename nor servname provided, or not known", io::ErrorKind::NotFound),
+            ("Name does not resolve", io::ErrorKind::NotFound),
+            ("No address associated with hostname", io::ErrorKind::NotFound),
+            ("Temporary failure in name resolution", io::ErrorKind::Other),
+            ("Try again", io::ErrorKind::Other),
+            ("Non-recoverable failure in name resolution", io::ErrorKind::Other),
+        ] {
+            let told = sort_out(io::Error::other(format!("{prefix}{text}")));
+            assert_eq!(told.kind(), kind, "{text}");
+            assert!(told.to_string().ends_with(text), "{told}");
+        }
+    }
+
+    #[test]
+    fn this_system_knows_its_own_name_and_not_one_that_cannot_be() {
+        assert!(look_up("localhost").unwrap().iter().all(IpAddr::is_loopback));
+        // Too long for a label (RFC 1035, section 2.3.4), so that no name server is asked.
+        assert!(look_up(&"x".repeat(64)).is_err());
+    }
 }

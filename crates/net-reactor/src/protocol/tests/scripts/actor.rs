@@ -246,6 +246,7 @@ fn connect_error(error: &ConnectError) -> String {
         ConnectError::TimedOut { .. } => "timed-out".into(),
         ConnectError::Unreachable { .. } => "unreachable".into(),
         ConnectError::NameNotFound { .. } => "name-not-found".into(),
+        ConnectError::NameFailed { .. } => "name-failed".into(),
         ConnectError::CannotBind { .. } => "cannot-bind".into(),
         ConnectError::Cancelled => "cancelled".into(),
         ConnectError::Failed { source } => format!("failed {:?}", source.kind()),
