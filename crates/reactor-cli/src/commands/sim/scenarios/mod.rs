@@ -31,6 +31,7 @@ mod distant;
 mod drain;
 mod early;
 mod echo;
+mod eyeballs;
 mod farewell;
 mod flood;
 mod frozen;
@@ -55,6 +56,7 @@ mod reconnect;
 mod redial;
 mod refusals;
 mod relay;
+mod resolvers;
 mod slow_consumers;
 mod slowloris;
 mod stops;
@@ -130,6 +132,8 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("long-timers", "timers of microseconds and of weeks, over two months: in order, none early", long_timers::run),
     scenario("slowloris", "who holds a connection and gives nothing is found out; honest callers are served", slowloris::run),
     scenario("frozen", "a server that stands still does not blame its clients", frozen::run),
+    scenario("eyeballs", "addresses that are cut off cost a connection a quarter of a second each", eyeballs::run),
+    scenario("resolvers", "whatever a resolver does, each attempt has one outcome by its deadline", resolvers::run),
 ];
 
 /// It fails under every seed. Tests of this command use it; it is in no list.
