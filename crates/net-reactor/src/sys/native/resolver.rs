@@ -88,8 +88,12 @@ const UNKNOWN: [&str; 4] =
 /// The standard library passes on the text of `gai_strerror` and not its number. Whatever text is
 /// not known here counts as a failure of the resolver, which may pass.
 fn sort_out(error: io::Error) -> io::Error {
+    if error.raw_os_error().is_some() {
+        // `EAI_SYSTEM`: `ENOENT` is of a file, and says nothing about the name.
+        return io::Error::other(error);
+    }
     let text = error.to_string();
-    if error.raw_os_error().is_none() && UNKNOWN.iter().any(|known| text.contains(known)) {
+    if UNKNOWN.iter().any(|known| text.contains(known)) {
         return io::Error::new(io::ErrorKind::NotFound, error);
     }
     error
@@ -115,6 +119,8 @@ mod tests {
             assert_eq!(told.kind(), kind, "{text}");
             assert!(told.to_string().ends_with(text), "{told}");
         }
+        let no_entry = io::Error::from_raw_os_error(2);
+        assert_eq!(sort_out(no_entry).kind(), io::ErrorKind::Other);
     }
 
     #[test]
