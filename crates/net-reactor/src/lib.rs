@@ -66,11 +66,10 @@ pub use net::{
     Timeout, Timeouts,
 };
 pub use protocol::{
-    AcceptedFd, BlockOnLoopError, Buffered, BufferedFd, BufferedHandler, Conn, ConnHandle, Eof,
-    EventLoop, Failure, Fd, FdDispatcher, FdHandler, FdRole, Flow, FrameConn, FrameHandler, Framed,
-    IntoHandler, LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer, Period, PostError,
-    PostRefused, Protocol, QueueFull, Reactor, RemoteCall, Round, SendError, ServerHandle, Shared,
-    Stopped, Tag, Tick, WorkError,
+    BlockOnLoopError, Conn, ConnHandle, Eof, EventLoop, Failure, Fd, FdHandler, Flow, FrameConn,
+    FrameHandler, Framed, IntoHandler, LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer,
+    Period, PostError, PostRefused, Protocol, QueueFull, Reactor, RemoteCall, Round, SendError,
+    ServerHandle, Shared, Stopped, Tag, Tick, WorkError,
 };
 pub use service::{Beat, BeatFormat, Heartbeat, HeartbeatConfig, Relay, RoundTrip, TextBeats};
 pub use sys::{Descriptor, Interest, KeepAlive, ListenOptions};

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Daytime(ServeArgs),
     /// Serve: send the time as a 32-bit number, then close (RFC 868)
     Time(ServeArgs),
+    /// Serve: pass each connection on to another address
+    Relay(RelayArgs),
     /// Run simulated worlds with faults, a seed for each, and check what the library promises
     Sim(SimArgs),
 }
@@ -127,6 +129,26 @@ pub(crate) struct ConnectArgs {
     pub(crate) crlf: bool,
 }
 
+/// From where, and to where.
+#[derive(Debug, Args)]
+#[command(after_help = RELAY_NOTES)]
+pub(crate) struct RelayArgs {
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+
+    /// Address or name and port that each connection is passed on to
+    #[arg(long, value_name = "ADDR", value_parser = target)]
+    pub(crate) to: Target,
+
+    /// How long connecting there may take, the look-up of a name included
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) connect_deadline: Duration,
+
+    /// End a pair when nothing has passed through it for so long; without it, never
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
 /// Which worlds to simulate, and what to tell of them.
 #[derive(Debug, Args)]
 #[command(after_help = SIM_NOTES)]
@@ -212,6 +234,10 @@ ends first, the rest of stdin is still sent. A stdout that is closed early is no
 
 Exit codes: 0 when both sides have ended, 1 when something failed, 2 for a wrong command line, 130
 after Ctrl-C or a signal.";
+
+const RELAY_NOTES: &str = "\
+Bytes, ends and resets pass through in both directions, and a side that does not read holds back the
+other. When the address cannot be reached the peer is reset, and -v says why.";
 
 const SIM_NOTES: &str = "\
 A run is decided by its scenario and its seed: the same seed gives the same run, down to the hash of

@@ -43,6 +43,7 @@ fn run() -> Result<(), Failure> {
         Command::Daytime(args) => commands::daytime::run(&args),
         Command::Time(args) => commands::time::run(&args),
         Command::Connect(args) => commands::connect::run(&args),
+        Command::Relay(args) => commands::relay::run(&args),
         Command::Sim(args) => commands::sim::run(&args),
     }
 }

@@ -11,12 +11,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-use common::{PATIENCE, Running, Service, only_line, reactor, run};
-
-/// Bytes that repeat only after 16 MiB.
-fn noise(count: usize) -> Vec<u8> {
-    (0_u32..).flat_map(|word| word.wrapping_mul(0x9e37_79b9).to_le_bytes()).take(count).collect()
-}
+use common::{PATIENCE, Running, Service, noise, only_line, reactor, run};
 
 /// Starts the command connected to an address, and sends it `input` from a thread.
 fn connect(address: impl ToString, input: Vec<u8>) -> Running {

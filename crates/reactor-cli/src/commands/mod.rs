@@ -6,6 +6,7 @@ pub(crate) mod daytime;
 pub(crate) mod discard;
 pub(crate) mod echo;
 pub(crate) mod pingpong;
+pub(crate) mod relay;
 mod serve;
 pub(crate) mod sim;
 pub(crate) mod time;

@@ -79,6 +79,11 @@ pub(crate) fn run(args: &[&str]) -> Output {
     Running::start(reactor(args)).end()
 }
 
+/// Bytes that repeat only after 16 MiB.
+pub(crate) fn noise(count: usize) -> Vec<u8> {
+    (0_u32..).flat_map(|word| word.wrapping_mul(0x9e37_79b9).to_le_bytes()).take(count).collect()
+}
+
 /// Returns the one line that a failed command printed, after checking that it is one.
 pub(crate) fn only_line(output: &Output) -> String {
     let text = String::from_utf8(output.stderr.clone()).unwrap();
@@ -94,7 +99,7 @@ pub(crate) struct Service {
     pub(crate) running: Running,
     pub(crate) address: SocketAddr,
     /// Kept open, as a terminal would.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Service {
@@ -105,7 +110,14 @@ impl Service {
         stdout.read_line(&mut line).unwrap();
         let address = line.trim_end().strip_prefix("listening on ");
         let address = address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
-        Self { running, address, _stdout: stdout }
+        Self { running, address, stdout }
+    }
+
+    /// Waits for the next line on its stdout.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
     }
 
     /// Connects to it; reads fail instead of waiting for ever.

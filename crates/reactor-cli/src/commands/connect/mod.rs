@@ -21,7 +21,7 @@ use std::io::{self, IsTerminal};
 use std::rc::Rc;
 use std::time::Duration;
 
-use net_reactor::{ConnConfig, ConnectOptions, EventLoop, OnHighMark};
+use net_reactor::{ConnConfig, ConnectOptions, EventLoop, OnHighMark, Timeouts};
 
 use self::ended::Ended;
 use self::passage::Ends;
@@ -55,7 +55,11 @@ fn talk(args: &ConnectArgs, ends: Ends) -> Result<(), Failure> {
     let ended = Rc::new(Ended::default());
     let session = Session::new(ends, &ended);
     // What comes in and what goes out are two streams: neither waits for the other.
-    let config = ConnConfig::default().on_high_mark(OnHighMark::Tell).linger(LINGER);
+    // A peer that stands still may go on: the person, or a timeout of the shell, decides.
+    let config = ConnConfig::default()
+        .on_high_mark(OnHighMark::Tell)
+        .linger(LINGER)
+        .timeouts(Timeouts::never());
     let options = ConnectOptions::default().deadline(args.connect_deadline).config(config);
     event_loop
         .reactor()
