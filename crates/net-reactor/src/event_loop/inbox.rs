@@ -169,6 +169,11 @@ impl<T> Inbox<T> {
         &self.sleep
     }
 
+    /// Whether the loop takes no more tasks.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue<T>> {
         // No task's code runs under the lock, so a poisoned queue is as good as any.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::core::Core;
+use super::core::{Core, Kept};
 use super::handle::ConnHandle;
 use super::{Reactor, Tag};
 use crate::base::{ConnId, Key, ListenerId};
@@ -256,6 +256,31 @@ impl<'a> Conn<'a> {
     /// Returns the loop: other connections, timers, listeners, and more.
     pub fn reactor(&mut self) -> &mut Reactor<'a> {
         &mut self.reactor
+    }
+
+    /// Keeps a value of a service until the connection's end.
+    pub(crate) fn keep(&mut self, value: Kept) {
+        let table = &mut self.reactor.core.kept;
+        match table.get_mut(self.key) {
+            Some(kept) => kept.push(value),
+            None => table.put(self.key, vec![value]),
+        }
+    }
+
+    /// Returns what services keep with the connection, if there is anything.
+    pub(crate) fn kept(&mut self) -> Option<&mut Vec<Kept>> {
+        self.reactor.core.kept.get_mut(self.key)
+    }
+
+    /// Resets the connection, for a reason of a service's own.
+    pub(crate) fn abort_for(&mut self, reason: CloseReason) {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.abort(self.key, reason, &mut **ops);
+    }
+
+    /// Whether output was above the high mark, and not at the low one since.
+    pub(crate) fn is_pressing(&self) -> bool {
+        self.reactor.core.net.conn(self.key).is_some_and(|conn| conn.pressured)
     }
 
     /// Whether the connection's end has not been told yet.

@@ -1,5 +1,6 @@
 //! The state of one loop, without its engine.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,10 @@ use super::{Factory, FdHandler, Message, Protocol, ServerHandle};
 use crate::base::{ConnId, FdId, Instant, Key, ListenerId, LoopId, Rng, SideTable, Slab, TimerId};
 use crate::net::Net;
 
+/// A value of a service that lives as long as a connection does. It is dropped when the connection
+/// has ended, before its handler is told, or with the loop; dropping it calls no code of the user's.
+pub(crate) type Kept = Box<dyn Any>;
+
 /// Everything a loop knows, except how its bytes are moved.
 ///
 /// Handlers stand in a table of their own beside the connections, so that one can be taken out and
@@ -25,6 +30,8 @@ pub(crate) struct Core {
     pub(crate) fd_handlers: SideTable<Box<dyn FdHandler>>,
     /// Messages to connections that are not open yet.
     pub(crate) early: SideTable<Vec<Message>>,
+    /// What services keep with a connection until its end.
+    pub(crate) kept: SideTable<Vec<Kept>>,
     pub(crate) acceptors: SideTable<Acceptor>,
     /// Functions that timers call.
     pub(crate) calls: Slab<Call>,
@@ -54,6 +61,8 @@ pub(crate) struct Leftovers {
     timers: usize,
     handlers: usize,
     fds: usize,
+    /// Connections with which a service keeps something.
+    kept: usize,
     /// What the loop counts as its connections for those who spread peers.
     counted: usize,
 }
@@ -102,6 +111,7 @@ impl Core {
             handlers: SideTable::default(),
             fd_handlers: SideTable::default(),
             early: SideTable::default(),
+            kept: SideTable::default(),
             acceptors: SideTable::default(),
             calls: Slab::default(),
             jobs: Slab::default(),
@@ -159,6 +169,7 @@ impl Core {
             timers: self.net.timers.len().abs_diff(self.calls.len()),
             handlers: self.handlers.len() + self.fd_handlers.len(),
             fds: self.net.fds_len(),
+            kept: self.kept.len(),
             counted: self.shared.connections.load(std::sync::atomic::Ordering::Relaxed),
         }
     }

@@ -246,6 +246,7 @@ impl<E: Engine> Dispatcher<E> {
         tracing::debug!(id = %self.core.conn_id(key), %error, "not opened");
         let handler = self.core.handlers.take(key);
         let early = self.core.early.take(key);
+        self.core.kept.take(key);
         if !planted(Bug::FailedConnectKeepsSlot) {
             self.core.net.release(key);
         }
@@ -272,6 +273,7 @@ impl<E: Engine> Dispatcher<E> {
             reason if reason.is_clean() => tracing::debug!(%id, %reason, "closed"),
             reason => tracing::info!(%id, %reason, "closed"),
         }
+        self.core.kept.take(key);
         let untold = planted(Bug::ResetUntold) && matches!(reason, CloseReason::Reset { .. });
         let twice = planted(Bug::CloseToldTwice) && !reason.is_clean();
         if let Some(mut handler) = self.core.handlers.take(key) {

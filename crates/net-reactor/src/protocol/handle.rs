@@ -70,11 +70,20 @@ impl LoopHandle {
         &self,
         call: impl FnOnce(&mut Reactor<'_>) + Send + 'static,
     ) -> Result<(), PostError<RemoteCall>> {
-        self.post_call(Box::new(call))
+        self.run_with_bytes(call, 0)
     }
 
-    fn post_call(&self, call: RemoteCall) -> Result<(), PostError<RemoteCall>> {
-        self.shared.post(Task::Run(call), 0).map_err(|(task, reason)| match task {
+    /// Runs a call that carries so many bytes, which count against the inbox's limit.
+    pub(crate) fn run_with_bytes(
+        &self,
+        call: impl FnOnce(&mut Reactor<'_>) + Send + 'static,
+        bytes: usize,
+    ) -> Result<(), PostError<RemoteCall>> {
+        self.post_call(Box::new(call), bytes)
+    }
+
+    fn post_call(&self, call: RemoteCall, bytes: usize) -> Result<(), PostError<RemoteCall>> {
+        self.shared.post(Task::Run(call), bytes).map_err(|(task, reason)| match task {
             Task::Run(value) => PostError { value, reason },
             other => unreachable!("invariant: a refused task is the posted one, not {other:?}"),
         })
@@ -126,6 +135,16 @@ impl LoopHandle {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Whether both are of one loop.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether the loop was dropped.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.shared.inbox.is_closed()
     }
 
     pub(crate) fn post(&self, task: Task) -> Result<(), (Task, PostRefused)> {
