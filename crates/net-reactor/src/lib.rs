@@ -71,5 +71,5 @@ pub use protocol::{
     Period, PostError, PostRefused, Protocol, QueueFull, Reactor, RemoteCall, Round, SendError,
     ServerHandle, Shared, Stopped, Tag, Tick, WorkError,
 };
-pub use service::{Beat, BeatFormat, Heartbeat, HeartbeatConfig, Relay, RoundTrip, TextBeats};
+pub use service::*;
 pub use sys::{Descriptor, Interest, KeepAlive, ListenOptions};

@@ -2,8 +2,13 @@
 //!
 //! This layer knows handlers, servers and clients. It does not know the programs that use it.
 
+mod group;
+mod groups;
 mod heartbeat;
+mod members;
 mod relay;
 
+pub use self::group::{Group, JoinError, Reached, SlowMembers};
+pub use self::groups::Groups;
 pub use self::heartbeat::{Beat, BeatFormat, Heartbeat, HeartbeatConfig, RoundTrip, TextBeats};
 pub use self::relay::Relay;

@@ -36,6 +36,7 @@ mod farewell;
 mod flood;
 mod frozen;
 mod gone;
+mod groups;
 mod half_close;
 mod handover;
 mod heartbeat;
@@ -90,6 +91,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("ping-pong", "messages and their answers alternate; stopped clients start again", ping_pong::run),
     scenario("broadcast", "members that come and go see one sender's messages in order", broadcast::run),
     scenario("slow-consumers", "who does not read is dropped, and holds nobody else back", slow_consumers::run),
+    scenario("groups", "slow members of a group miss messages, know how many, and hold nobody back", groups::run),
     scenario("half-close", "request, FIN, answer, FIN: whole in both directions, either side first", half_close::run),
     scenario("descriptors", "a server without descriptors serves its clients one after the other", descriptors::run),
     scenario("reconnect", "clients that connect again find their server, within their limit, however they are meddled with", reconnect::run),
