@@ -4,6 +4,7 @@ use std::io;
 
 use super::config::DRAIN_BYTES_MAX;
 use super::connection::{Goodbye, Phase};
+use super::feeding::Feed;
 use super::staging::Staged;
 use super::{CloseReason, Closed, ConnectError, Due, Net, Notice};
 use crate::base::{Bug, Key, planted};
@@ -180,6 +181,7 @@ impl Net {
             return false;
         }
         conn.phase = Phase::Closed;
+        conn.feed = Feed::Off;
         self.flow_changes = self.flow_changes.wrapping_add(1);
         ops.close(key, how);
         self.descriptor_freed = true;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::feeding::Feed;
 use super::happy_eyeballs::HappyEyeballs;
 use super::staging::Staged;
 use super::{CloseReason, ConnectOptions, OnHighMark, SharedConfig};
@@ -149,6 +150,8 @@ pub(crate) struct Connection {
     /// Our side will finish when the queue is empty; writing is over.
     pub(crate) fin_wanted: bool,
     pub(crate) fin_sent: bool,
+    /// Whether a producer makes output; a FIN waits for its end.
+    pub(crate) feed: Feed,
     pub(crate) peer: CompactAddress,
     /// The listener that accepted it.
     pub(crate) listener: Option<Key>,
@@ -187,6 +190,7 @@ impl Connection {
             held: false,
             fin_wanted: false,
             fin_sent: false,
+            feed: Feed::Off,
             peer: peer.into(),
             listener,
             config,

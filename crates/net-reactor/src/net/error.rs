@@ -86,6 +86,12 @@ pub enum CloseReason {
         /// [`UnfinishedFrame`](crate::codec::UnfinishedFrame).
         source: Box<dyn Error + Send + Sync>,
     },
+    /// What was to be sent could not be made or read; the connection was reset, so that the peer does
+    /// not take the part for the whole. See [`Transfer`](crate::Transfer).
+    TransferFailed {
+        /// What reading said.
+        source: io::Error,
+    },
     /// A callback of the handler returned an error.
     HandlerFailed {
         /// The error.
@@ -142,6 +148,7 @@ impl fmt::Display for CloseReason {
             }
             Self::TimedOut { timeout, after } => write!(f, "timed out: {timeout} for {after:?}"),
             Self::Malformed { .. } => f.write_str("the peer broke the protocol"),
+            Self::TransferFailed { .. } => f.write_str("the transfer failed"),
             Self::HandlerFailed { .. } => f.write_str("the handler failed"),
             Self::HandlerPanicked { message } => write!(f, "the handler panicked: {message}"),
             Self::LoopStopped => f.write_str("the loop stopped"),
@@ -152,7 +159,9 @@ impl fmt::Display for CloseReason {
 impl Error for CloseReason {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Reset { source } | Self::Broken { source } => Some(source),
+            Self::Reset { source } | Self::Broken { source } | Self::TransferFailed { source } => {
+                Some(source)
+            }
             Self::HandlerFailed { source } | Self::Malformed { source } => Some(source.as_ref()),
             _ => None,
         }

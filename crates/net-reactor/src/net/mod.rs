@@ -13,6 +13,7 @@ mod connecting;
 mod connection;
 mod error;
 mod fds;
+mod feeding;
 mod guard;
 mod happy_eyeballs;
 mod input;
@@ -66,6 +67,8 @@ pub(crate) enum Notice {
     Ask(Question),
     /// The queued output crossed a watermark.
     Pressure(Key, Pressure),
+    /// The queue of a connection that is fed has come down to the low mark.
+    FeedWanted(Key),
     /// Reading was resumed while unconsumed input waits.
     InputWaits(Key),
     /// The connection is over. Its slot is free afterwards.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::config::{FLUSH_EARLY_BYTES, SEND_AT_ONCE_BYTES};
 use super::connection::{Phase, Pressure};
+use super::feeding::Feed;
 use super::staging::{Growing, Staged};
 use super::{CloseReason, Closed, Net, Notice};
 use crate::base::{Bug, Key, OutQueue, SHARE_BYTES_MIN, planted};
@@ -159,11 +160,22 @@ impl Net {
         if bytes.len() < SHARE_BYTES_MIN {
             return self.write(key, &bytes, ops);
         }
+        self.conns.get(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
+        self.append_shared(key, bytes, ops)
+    }
+
+    /// Does so also on a connection that its handler can no longer write to.
+    pub(super) fn append_shared<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        bytes: Bytes,
+        ops: &mut O,
+    ) -> Result<(), Closed> {
         if !self.watched.is_present() {
-            return self.queue(key, bytes.len(), ops, |out| out.push_shared(bytes));
+            return self.append(key, bytes.len(), ops, |out| out.push_shared(bytes));
         }
         let copy = bytes.clone();
-        self.queue(key, bytes.len(), ops, |out| out.push_shared(bytes))?;
+        self.append(key, bytes.len(), ops, |out| out.push_shared(bytes))?;
         self.tell_written(key, &copy);
         Ok(())
     }
@@ -225,7 +237,18 @@ impl Net {
         ops: &mut O,
         push: impl FnOnce(&mut OutQueue),
     ) -> Result<(), Closed> {
-        let conn = self.conns.get_mut(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
+        self.conns.get(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
+        self.append(key, added_bytes, ops, push)
+    }
+
+    fn append<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        added_bytes: usize,
+        ops: &mut O,
+        push: impl FnOnce(&mut OutQueue),
+    ) -> Result<(), Closed> {
+        let conn = self.conns.get_mut(key).ok_or(Closed)?;
         if added_bytes == 0 {
             return Ok(());
         }
@@ -263,8 +286,11 @@ impl Net {
         }
         conn.pressured = true;
         self.flow_changes = self.flow_changes.wrapping_add(1);
-        if conn.phase == Phase::Open {
+        let (is_open, is_fed) = (conn.phase == Phase::Open, conn.feed != Feed::Off);
+        if is_open {
             self.set_read_mode(key, ops);
+        }
+        if is_open || is_fed {
             self.notices.push_back(Notice::Pressure(key, Pressure::High));
         }
     }
@@ -329,7 +355,10 @@ impl Net {
             self.check_low_mark(key, ops);
         } else if conn.fin_wanted {
             self.finish_output(key, ops);
+        } else if conn.feed == Feed::Off {
+            return;
         }
+        self.check_feed(key);
     }
 
     /// Sends what is staged from where it lies; the rest moves to the connection's queue.
@@ -389,6 +418,8 @@ impl Net {
             if held {
                 self.owe_input(key);
             }
+        } else if conn.feed != Feed::Off {
+            self.notices.push_back(Notice::Pressure(key, Pressure::Low));
         }
         self.finish_output(key, ops);
     }
@@ -397,7 +428,7 @@ impl Net {
     fn finish_output<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let overtakes = planted(Bug::FinOvertakesOutput);
-        if !conn.fin_wanted || (conn.queued_bytes() > 0 && !overtakes) {
+        if !conn.fin_wanted || conn.feed != Feed::Off || (conn.queued_bytes() > 0 && !overtakes) {
             return;
         }
         if !conn.fin_sent {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::core::{Core, Kept};
 use super::handle::ConnHandle;
-use super::{Reactor, Tag};
+use super::{Producer, Reactor, Tag};
 use crate::base::{ConnId, Key, ListenerId};
 use crate::driver::Ops;
 use crate::net::{CloseReason, Closed, ConnStats, Growing, OnHighMark, Phase};
@@ -276,6 +276,24 @@ impl<'a> Conn<'a> {
     pub(crate) fn abort_for(&mut self, reason: CloseReason) {
         let Reactor { core, ops } = &mut self.reactor;
         core.net.abort(self.key, reason, &mut **ops);
+    }
+
+    /// Gives the connection a producer, which is called in the task phase and at each low mark.
+    /// Returns `false` when it has one.
+    pub(crate) fn set_producer(&mut self, producer: Box<dyn Producer>) -> Result<bool, Closed> {
+        let Reactor { core, .. } = &mut self.reactor;
+        let is_free = core.net.begin_feed(self.key)?;
+        if is_free {
+            core.producers.put(self.key, producer);
+            core.net.await_low_mark(self.key);
+        }
+        Ok(is_free)
+    }
+
+    /// Queues what the producer made, also while closing waits for it.
+    pub(crate) fn feed(&mut self, bytes: Bytes) -> Result<(), Closed> {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.feed(self.key, bytes, &mut **ops)
     }
 
     /// Whether output was above the high mark, and not at the low one since.

@@ -11,7 +11,7 @@ use super::loop_config::LoopConfig;
 use super::loop_shared::LoopShared;
 use super::stopping::StopState;
 use super::task::{Continuation, LocalTask, Task};
-use super::{Factory, FdHandler, Message, Protocol, ServerHandle};
+use super::{Factory, FdHandler, Message, Producer, Protocol, ServerHandle};
 use crate::base::{ConnId, FdId, Instant, Key, ListenerId, LoopId, Rng, SideTable, Slab, TimerId};
 use crate::net::Net;
 
@@ -32,6 +32,8 @@ pub(crate) struct Core {
     pub(crate) early: SideTable<Vec<Message>>,
     /// What services keep with a connection until its end.
     pub(crate) kept: SideTable<Vec<Kept>>,
+    /// What feeds connections at the pace of their peers.
+    pub(crate) producers: SideTable<Box<dyn Producer>>,
     pub(crate) acceptors: SideTable<Acceptor>,
     /// Functions that timers call.
     pub(crate) calls: Slab<Call>,
@@ -63,6 +65,7 @@ pub(crate) struct Leftovers {
     fds: usize,
     /// Connections with which a service keeps something.
     kept: usize,
+    producers: usize,
     /// What the loop counts as its connections for those who spread peers.
     counted: usize,
 }
@@ -112,6 +115,7 @@ impl Core {
             fd_handlers: SideTable::default(),
             early: SideTable::default(),
             kept: SideTable::default(),
+            producers: SideTable::default(),
             acceptors: SideTable::default(),
             calls: Slab::default(),
             jobs: Slab::default(),
@@ -170,6 +174,7 @@ impl Core {
             handlers: self.handlers.len() + self.fd_handlers.len(),
             fds: self.net.fds_len(),
             kept: self.kept.len(),
+            producers: self.producers.len(),
             counted: self.shared.connections.load(std::sync::atomic::Ordering::Relaxed),
         }
     }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::calls::DueCall;
 use super::core::Core;
+use super::producing::ProducerEnd;
 use super::task::panic_message;
 use super::{Conn, Eof, Flow, Message, Peer, Protocol, Reactor, Tag};
 use crate::base::{Bug, Inbound, Input, Key, ScanMark, planted};
@@ -185,10 +186,12 @@ impl<E: Engine> Dispatcher<E> {
                     self.run(|_| question.ask());
                 }
                 Notice::Pressure(key, pressure) => {
+                    self.press_producer(key, pressure);
                     self.call(key, Callback::Pressure, |handler, conn| {
                         handler.on_pressure(conn, pressure)
                     });
                 }
+                Notice::FeedWanted(key) => self.core.want_production(key),
                 Notice::InputWaits(key) => {
                     // In the next turn: a handler that pauses and resumes in every call would
                     // otherwise keep this turn from ending.
@@ -267,12 +270,16 @@ impl<E: Engine> Dispatcher<E> {
             CloseReason::HandlerFailed { source } => {
                 tracing::warn!(%id, %reason, error = %source, "closed");
             }
+            CloseReason::TransferFailed { source } => {
+                tracing::warn!(%id, %reason, error = %source, "closed");
+            }
             CloseReason::Malformed { source } => {
                 tracing::info!(%id, %reason, error = %source, "closed")
             }
             reason if reason.is_clean() => tracing::debug!(%id, %reason, "closed"),
             reason => tracing::info!(%id, %reason, "closed"),
         }
+        self.end_producer(key, ProducerEnd::Stopped);
         self.core.kept.take(key);
         let untold = planted(Bug::ResetUntold) && matches!(reason, CloseReason::Reset { .. });
         let twice = planted(Bug::CloseToldTwice) && !reason.is_clean();

@@ -74,6 +74,8 @@ pub(crate) enum LocalTask {
     },
     /// Reading was resumed while input waited.
     InputWaits(Key),
+    /// A connection wants more of its producer.
+    Produce(Key),
     /// The handler of a descriptor is to look.
     PokeFd(Key),
 }
@@ -84,6 +86,7 @@ impl fmt::Debug for LocalTask {
             Self::Run(_) => "Run",
             Self::Message { .. } => "Message",
             Self::InputWaits(_) => "InputWaits",
+            Self::Produce(_) => "Produce",
             Self::PokeFd(_) => "PokeFd",
         })
     }

@@ -6,9 +6,14 @@ mod group;
 mod groups;
 mod heartbeat;
 mod members;
+mod pusher;
+mod read_ahead;
 mod relay;
+mod transfer;
 
 pub use self::group::{Group, JoinError, Reached, SlowMembers};
 pub use self::groups::Groups;
 pub use self::heartbeat::{Beat, BeatFormat, Heartbeat, HeartbeatConfig, RoundTrip, TextBeats};
+pub use self::pusher::Pusher;
 pub use self::relay::Relay;
+pub use self::transfer::{Transfer, TransferEnd, TransferError, TransferOutcome};

@@ -109,6 +109,7 @@ const fn number_of_reason(reason: &CloseReason) -> u64 {
         CloseReason::HandlerFailed { .. } => 9,
         CloseReason::HandlerPanicked { .. } => 10,
         CloseReason::LoopStopped => 11,
+        CloseReason::TransferFailed { .. } => 15,
         CloseReason::Malformed { .. } => 12,
         CloseReason::HeartbeatTimedOut { .. } => 13,
         CloseReason::TimedOut { .. } => 14,

@@ -5,3 +5,4 @@ mod groups;
 mod heartbeat;
 mod relay;
 mod support;
+mod transfer;

@@ -95,6 +95,9 @@ fn copy(reason: &CloseReason) -> CloseReason {
         CloseReason::Malformed { source } => {
             CloseReason::Malformed { source: copy_error(source.as_ref()) }
         }
+        CloseReason::TransferFailed { source } => {
+            CloseReason::TransferFailed { source: copy_io(source) }
+        }
         CloseReason::HandlerFailed { source } => {
             CloseReason::HandlerFailed { source: copy_error(source.as_ref()) }
         }

@@ -233,6 +233,7 @@ fn close_reason(reason: &CloseReason) -> String {
         CloseReason::LingerExpired { .. } => "linger-expired".into(),
         CloseReason::HeartbeatTimedOut { .. } => "heartbeat-timed-out".into(),
         CloseReason::Malformed { .. } => "malformed".into(),
+        CloseReason::TransferFailed { .. } => "transfer-failed".into(),
         CloseReason::HandlerFailed { .. } => "handler-failed".into(),
         CloseReason::HandlerPanicked { .. } => "handler-panicked".into(),
         CloseReason::TimedOut { timeout, .. } => format!("timed-out {timeout:?}"),

@@ -33,6 +33,7 @@ mod early;
 mod echo;
 mod eyeballs;
 mod farewell;
+mod file_transfer;
 mod flood;
 mod frozen;
 mod gone;
@@ -106,6 +107,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("balance", "several loops share the peers of one address, evenly where promised", balance::run),
     scenario("abort-storm", "everybody closes, aborts, half-closes and pauses at random", abort_storm::run),
     scenario("big-transfer", "every byte of a long transfer arrives, through the smallest buffers", big_transfer::run),
+    scenario("file-transfer", "files arrive whole or are cut short for all to see, at their readers' pace", file_transfer::run),
     scenario("panics", "a handler's panic costs its own connection alone", panics::run),
     scenario("jobs", "blocking work: each result once, refusals and panics told", jobs::run),
     scenario("crash", "clients of a server that loses its power learn of it and come back", crash::run),
