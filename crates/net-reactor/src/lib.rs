@@ -66,10 +66,11 @@ pub use net::{
     Timeout, Timeouts,
 };
 pub use protocol::{
-    BlockOnLoopError, Conn, ConnHandle, Eof, EventLoop, Failure, Fd, FdHandler, Flow, FrameConn,
-    FrameHandler, Framed, IntoHandler, LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer,
-    Period, PostError, PostRefused, Protocol, QueueFull, Reactor, RemoteCall, Round, SendError,
-    ServerHandle, Shared, Stopped, Tag, Tick, WorkError,
+    AcceptedFd, BlockOnLoopError, Buffered, BufferedFd, BufferedHandler, Conn, ConnHandle, Eof,
+    EventLoop, Failure, Fd, FdDispatcher, FdHandler, FdRole, Flow, FrameConn, FrameHandler, Framed,
+    IntoHandler, LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer, Period, PostError,
+    PostRefused, Protocol, QueueFull, Reactor, RemoteCall, Round, SendError, ServerHandle, Shared,
+    Stopped, Tag, Tick, WorkError,
 };
 pub use service::*;
 pub use sys::{Descriptor, Interest, KeepAlive, ListenOptions};

@@ -192,7 +192,7 @@ impl Net {
 /// accept(2): Linux passes pending network errors of the new socket on, and asks to treat them as
 /// "try again". A firewall rule shows as `EPERM`. Of that page's list `EOPNOTSUPP` is left out: it is
 /// also what a socket says for ever that is no listener, and without a rest that would spin.
-fn is_peers_fault(error: &io::Error) -> bool {
+pub(crate) fn is_peers_fault(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

@@ -29,6 +29,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use self::accepting::Listener;
+pub(crate) use self::accepting::is_peers_fault;
 pub use self::config::{ConnConfig, ConnectOptions, OnHighMark};
 pub use self::connection::{ConnStats, Pressure};
 pub(crate) use self::connection::{Connection, Phase};

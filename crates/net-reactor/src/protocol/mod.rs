@@ -45,7 +45,9 @@ pub(crate) use self::core::Leftovers;
 pub(crate) use self::core::SpreadTo;
 pub use self::event_loop::{EventLoop, LoopError};
 pub use self::failure::{Failure, Flow};
-pub use self::fd::{Fd, FdHandler};
+pub use self::fd::{
+    AcceptedFd, Buffered, BufferedFd, BufferedHandler, Fd, FdDispatcher, FdHandler, FdRole,
+};
 pub use self::frame_conn::{FrameConn, SendError};
 pub use self::frame_handler::FrameHandler;
 pub use self::framed::Framed;

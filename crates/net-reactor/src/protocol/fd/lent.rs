@@ -118,6 +118,32 @@ impl<'a> Fd<'a> {
         Some(error)
     }
 
+    /// The pending error of a real socket.
+    pub(crate) fn pending_error(&mut self) -> Option<io::Error> {
+        #[cfg(unix)]
+        return self.take_error();
+        #[cfg(not(unix))]
+        None
+    }
+
+    /// Why the descriptor is of no use any more.
+    pub(crate) fn failure(&mut self) -> io::Error {
+        let error = self.pending_error();
+        self.break_down();
+        // What is no socket has no pending error: a pipe that nobody reads.
+        error.unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Whether a socket that was being connected is by now; other descriptors always are.
+    pub(crate) fn is_connected(&self) -> bool {
+        #[cfg(unix)]
+        if let Some(real) = self.as_fd() {
+            let peer = socket2::SockRef::from(&real).peer_addr();
+            return !matches!(peer, Err(error) if error.kind() == io::ErrorKind::NotConnected);
+        }
+        true
+    }
+
     /// Returns the real descriptor, to set options or to hand it to other crates; `None` in a
     /// simulation, and when it is not watched any more.
     ///

@@ -3,7 +3,7 @@
 use crate::base::{FdId, Key};
 use crate::driver::Ready;
 use crate::net::{AddFdError, CloseReason};
-use crate::protocol::fd::{Closure, Fd, FdHandler};
+use crate::protocol::fd::{Closure, Dispatched, Fd, FdDispatcher, FdHandler, FdRole};
 use crate::protocol::task::LocalTask;
 use crate::protocol::{Flow, Reactor};
 use crate::sys::{Descriptor, Interest};
@@ -64,6 +64,21 @@ impl Reactor<'_> {
         call: impl FnMut(&mut Fd<'_>, Ready) -> Flow + 'static,
     ) -> Result<FdId, AddFdError> {
         self.add_fd(descriptor, interest, Closure(call))
+    }
+
+    /// Watches a descriptor with a handler that says itself what it wants to hear; as
+    /// [`add_fd`](Self::add_fd).
+    ///
+    /// # Errors
+    ///
+    /// As for [`add_fd`](Self::add_fd).
+    pub fn add_dispatcher(
+        &mut self,
+        descriptor: impl Into<Descriptor>,
+        role: FdRole,
+        dispatcher: impl FdDispatcher,
+    ) -> Result<FdId, AddFdError> {
+        self.add_fd(descriptor, Interest::NONE, Dispatched::new(dispatcher, role))
     }
 
     /// Returns a watched descriptor by its id, or `None` when it is not watched any more.
