@@ -7,6 +7,7 @@ mod crowds;
 mod faults;
 mod hosts;
 mod links;
+mod pipes;
 mod points;
 mod reconnect;
 mod replay;

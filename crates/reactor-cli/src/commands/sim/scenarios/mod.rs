@@ -52,6 +52,7 @@ mod lot;
 mod packed;
 mod panics;
 mod ping_pong;
+mod pipes;
 mod posts;
 mod prompt;
 mod reconnect;
@@ -134,6 +135,7 @@ pub(super) const ALL: &[Scenario] = &[
     #[cfg(feature = "zlib")]
     scenario("packed", "frames that refer to each other are unpacked however they are cut", packed::run),
     scenario("long-timers", "timers of microseconds and of weeks, over two months: in order, none early", long_timers::run),
+    scenario("pipes", "ends of pipes are changed and taken away in each other's calls: no byte lost", pipes::run),
     scenario("slowloris", "who holds a connection and gives nothing is found out; honest callers are served", slowloris::run),
     scenario("frozen", "a server that stands still does not blame its clients", frozen::run),
     scenario("eyeballs", "addresses that are cut off cost a connection a quarter of a second each", eyeballs::run),
