@@ -14,6 +14,7 @@ use super::task::{Continuation, LocalTask, Task};
 use super::{Factory, FdHandler, Message, Producer, Protocol, ServerHandle};
 use crate::base::{ConnId, FdId, Instant, Key, ListenerId, LoopId, Rng, SideTable, Slab, TimerId};
 use crate::net::Net;
+use crate::sys::Job;
 
 /// A value of a service that lives as long as a connection does. It is dropped when the connection
 /// has ended, before its handler is told, or with the loop; dropping it calls no code of the user's.
@@ -39,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) calls: Slab<Call>,
     pub(crate) jobs: Slab<PendingJob>,
     pub(crate) jobs_refused: u64,
+    /// Those of the jobs that the queue had no place for yet.
+    pub(crate) waiting_jobs: VecDeque<Key>,
     /// What this loop keeps for its own next turn.
     pub(crate) local: VecDeque<LocalTask>,
     /// What other threads have posted and this loop has taken.
@@ -94,6 +97,8 @@ impl std::fmt::Debug for Acceptor {
 /// What waits for a blocking job.
 pub(crate) struct PendingJob {
     pub(crate) then: Continuation,
+    /// The job itself, until the queue has a place for it.
+    pub(crate) waits: Option<Job>,
 }
 
 impl std::fmt::Debug for PendingJob {
@@ -120,6 +125,7 @@ impl Core {
             calls: Slab::default(),
             jobs: Slab::default(),
             jobs_refused: 0,
+            waiting_jobs: VecDeque::new(),
             local: VecDeque::new(),
             remote: VecDeque::new(),
             shared,

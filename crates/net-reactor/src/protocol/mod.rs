@@ -20,6 +20,7 @@ mod frame_handler;
 mod framed;
 mod handle;
 mod handlers;
+mod jobs;
 mod loop_config;
 mod loop_shared;
 mod loop_stats;

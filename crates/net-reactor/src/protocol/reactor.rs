@@ -6,11 +6,11 @@ mod listeners;
 
 use std::time::{Duration, SystemTime};
 
-use super::core::{Core, PendingJob};
+use super::core::Core;
 use super::handle::LoopHandle;
 use super::loop_shared::StopRequest;
-use super::task::{LocalTask, panic_message};
-use super::{Period, QueueFull, Task, Tick, WorkError};
+use super::task::LocalTask;
+use super::{Period, QueueFull, Tick, WorkError};
 use crate::base::{Instant, TimerId};
 use crate::driver::Ops;
 
@@ -138,22 +138,7 @@ impl Reactor<'_> {
         work: impl FnOnce() -> T + Send + 'static,
         then: impl FnOnce(&mut Reactor<'_>, Result<T, WorkError>) + 'static,
     ) -> Result<(), QueueFull> {
-        let then = Box::new(move |reactor: &mut Reactor<'_>, result: super::task::WorkResult| {
-            let result = result.map(|value| match value.downcast::<T>() {
-                Ok(value) => *value,
-                Err(_) => unreachable!("invariant: a job's result has the job's type"),
-            });
-            then(reactor, result);
-        });
-        let job = self.core.jobs.insert(PendingJob { then });
-        let owner = self.core.handle();
-        let run = Box::new(move || {
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
-                .map(|value| Box::new(value) as Box<dyn std::any::Any + Send>)
-                .map_err(|panic| WorkError::Panicked { message: panic_message(&*panic) });
-            // The queue of jobs has its own limit, and a loop that is gone has nobody to be told.
-            let _ = owner.shared.post_beyond_limits(Task::Finished { job, result });
-        });
+        let (job, run) = self.make_job(work, then);
         if self.ops.offload(run).is_err() {
             self.core.jobs.remove(job);
             self.core.jobs_refused += 1;

@@ -101,12 +101,15 @@ pub enum WorkError {
         /// The message of the panic, if it had one.
         message: String,
     },
+    /// The queue of jobs refused it, after it had waited for a place there.
+    Refused,
 }
 
 impl fmt::Display for WorkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panicked { message } => write!(f, "the blocking job panicked: {message}"),
+            Self::Refused => fmt::Display::fmt(&QueueFull, f),
         }
     }
 }

@@ -176,11 +176,7 @@ impl<E: Engine> Dispatcher<E> {
             Task::Adopt { listener, socket, peer } => {
                 self.admit(listener, peer, |engine, key| engine.adopt_handover(key, socket));
             }
-            Task::Finished { job, result } => {
-                if let Some(pending) = core.jobs.remove(job) {
-                    self.run(|reactor| (pending.then)(reactor, result));
-                }
-            }
+            Task::Finished { job, result } => self.finish_job(job, result),
         }
         self.follow_up();
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::transfer::Next;
-use crate::protocol::{Conn, WorkError};
+use crate::protocol::Conn;
 
 type Reader = Box<dyn Read + Send>;
 
@@ -52,10 +52,8 @@ impl ReadAhead {
     fn read(&self, reader: Reader, conn: &mut Conn<'_>) -> io::Result<()> {
         let (chunk_bytes, brought, id) = (self.chunk_bytes, Rc::clone(&self.brought), conn.id());
         let work = move || read_chunk(reader, chunk_bytes);
-        let started = conn.reactor().run_blocking(work, move |reactor, result| {
-            brought.set(Some(result.unwrap_or_else(|WorkError::Panicked { message }| {
-                Err(io::Error::other(format!("the reader panicked: {message}")))
-            })));
+        let started = conn.reactor().run_blocking_in_turn(work, move |reactor, result| {
+            brought.set(Some(result.unwrap_or_else(|error| Err(io::Error::other(error)))));
             reactor.resume_producer(id);
         });
         started.map_err(io::Error::other)

@@ -71,7 +71,7 @@ impl Transfer {
     ///
     /// It is read on the loop's worker threads, so it may block; one chunk is read ahead while the
     /// one before is sent. The threads and their queue (4 and 1,024 by default) are those of
-    /// [`run_blocking`](Reactor::run_blocking): a read that the queue refuses fails the transfer.
+    /// [`run_blocking`](Reactor::run_blocking); while the queue is full, a read waits for its turn.
     pub fn read(reader: impl Read + Send + 'static) -> Self {
         Self { source: Source::Reader(ReadAhead::new(Box::new(reader), CHUNK_BYTES)), on_end: None }
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use net_reactor::prelude::*;
 use net_reactor::sim::{Host, Simulation};
-use net_reactor::{ConnConfig, Pusher, Transfer, TransferError, TransferOutcome};
+use net_reactor::{ConnConfig, LoopConfig, Pusher, Transfer, TransferError, TransferOutcome};
 
 use super::support::{KERNEL_BYTES, Side, connecting, pattern, roomy, secs};
 
@@ -264,6 +264,33 @@ fn a_source_that_fails_resets_the_connection_and_tells_why() {
         assert!(!seen.eof, "half a file does not look whole");
     });
     assert_eq!(*told.borrow(), [&format!("CutShort after {}", TOTAL / 2), "TransferFailed"]);
+    sim.finish();
+}
+
+#[test]
+fn reads_wait_for_their_turn_when_there_are_more_than_the_loop_takes() {
+    let mut sim = Simulation::new(1);
+    let told = Told::default();
+    let ends = Rc::clone(&told);
+    sim.host("sender", move |boot| {
+        let ends = Rc::clone(&ends);
+        let make = move || {
+            let ends = Rc::clone(&ends);
+            let source = Source::new(&Arc::default(), usize::MAX);
+            Transfer::read(source).on_end(move |_reactor, end| {
+                ends.borrow_mut().push(format!("{:?}", end.outcome));
+            })
+        };
+        let server = Server::new(move |_peer| Starter(make.clone()))
+            .loop_config(LoopConfig::default().worker_jobs_max(1));
+        boot.serve(server, "0.0.0.0:9000").map(drop)
+    });
+    let sides: Vec<_> = (0..20).map(|_| Side::default()).collect();
+    for (number, side) in sides.iter().enumerate() {
+        connecting(&mut sim, &format!("reader-{number}"), "sender:9000", side);
+    }
+    sim.eventually(secs(60), "all of it", |_| sides.iter().all(|side| side.got() == TOTAL));
+    assert_eq!(*told.borrow(), vec!["Complete"; 20]);
     sim.finish();
 }
 
