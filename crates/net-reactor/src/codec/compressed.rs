@@ -13,7 +13,7 @@ use super::{
 use crate::base::Input;
 
 /// Memory for frames is kept up to this size between two of them: 16 KiB.
-const SPARE_BYTES_MAX: usize = 16 * 1024;
+pub(super) const SPARE_BYTES_MAX: usize = 16 * 1024;
 
 /// Another codec's frames, packed one by one.
 ///
@@ -111,22 +111,27 @@ impl<C> Compressed<C> {
         Ok(Lent { memory, len, home: spare.clone() })
     }
 
+    /// Unpacks what another codec has found, or returns `None` where nothing is packed.
+    pub(super) fn unpack_apart(
+        &mut self,
+        packed: &[u8],
+    ) -> Result<Option<Unpacked<'static>>, DecodeError> {
+        if self.decompressor.is_none() {
+            self.decompressor = Decompressor::new(&self.settings);
+        }
+        let Some(decompressor) = &mut self.decompressor else { return Ok(None) };
+        let limit = self.settings.frame_bytes_max(packed.len(), self.frame_bytes_max);
+        let lent = Self::unpack(decompressor, packed, limit, &self.spare)?;
+        Ok(Some(Unpacked { frame: Frame::Unpacked(lent) }))
+    }
+
     fn unpacked<'a>(
         &mut self,
         packed: Option<&'a [u8]>,
     ) -> Result<Option<Unpacked<'a>>, DecodeError> {
         let Some(packed) = packed else { return Ok(None) };
-        if self.decompressor.is_none() {
-            self.decompressor = Decompressor::new(&self.settings);
-        }
-        let limit = self.settings.frame_bytes_max(packed.len(), self.frame_bytes_max);
-        let frame = match &mut self.decompressor {
-            Some(decompressor) => {
-                Frame::Unpacked(Self::unpack(decompressor, packed, limit, &self.spare)?)
-            }
-            None => Frame::AsReceived(packed),
-        };
-        Ok(Some(Unpacked { frame }))
+        let as_received = Unpacked { frame: Frame::AsReceived(packed) };
+        Ok(Some(self.unpack_apart(packed)?.unwrap_or(as_received)))
     }
 }
 

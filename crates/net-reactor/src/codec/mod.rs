@@ -12,6 +12,7 @@
 //! | [`FixedSize`] | always the same number of bytes |
 //! | [`Netstring`] | `5:hello,` |
 //! | [`Raw`] | whatever has arrived |
+//! | [`SimpleReactor`] | a kind and bytes, as `SimpleReactor` sends them |
 //! | [`Terminated`] | what ends as the handler says: at a delimiter, after a count, or never; it may say so anew with each frame |
 //! | `Compressed` | another codec's, packed one by one; with a feature such as `zlib` |
 //! | [`AnyCodec`] | any of them, to be exchanged for another on a live connection |
@@ -116,6 +117,7 @@ mod length_prefix;
 mod lines;
 mod netstring;
 mod raw;
+mod simple_reactor;
 mod terminated;
 #[cfg(test)]
 mod tests;
@@ -137,6 +139,7 @@ pub use self::length_prefix::LengthPrefix;
 pub use self::lines::{LineEnd, Lines};
 pub use self::netstring::Netstring;
 pub use self::raw::Raw;
+pub use self::simple_reactor::{Kind, SimpleReactor, TypedFrame};
 pub use self::terminated::{Terminated, Terminator};
 #[cfg(feature = "tokio-codec")]
 pub use self::tokio_codec::{TokioCodec, TokioCodecError};

@@ -7,6 +7,7 @@ mod compressed;
 mod hostile;
 mod identity;
 mod linear;
+mod simple_reactor;
 mod splits;
 
 use bytes::Bytes;
