@@ -209,8 +209,17 @@ impl ConnHandle {
     ///
     /// [`PostError`] gives the message back when the inbox is full or the loop is gone.
     pub fn message<M: Send + 'static>(&self, message: M) -> Result<(), PostError<Message>> {
-        let task = Task::Message { conn: self.id, message: Box::new(message) };
-        self.owner.shared.post(task, 0).map_err(|(task, reason)| match task {
+        self.message_of(Box::new(message), 0)
+    }
+
+    /// Sends a message that holds so many bytes, which count against the inbox's limit.
+    pub(crate) fn message_of(
+        &self,
+        message: Message,
+        bytes: usize,
+    ) -> Result<(), PostError<Message>> {
+        let task = Task::Message { conn: self.id, message };
+        self.owner.shared.post(task, bytes).map_err(|(task, reason)| match task {
             Task::Message { message: value, .. } => PostError { value, reason },
             other => unreachable!("invariant: a refused task is the posted one, not {other:?}"),
         })

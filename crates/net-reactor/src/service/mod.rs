@@ -9,6 +9,7 @@ mod members;
 mod pusher;
 mod read_ahead;
 mod relay;
+pub mod simple_reactor;
 mod transfer;
 
 pub use self::group::{Group, JoinError, Reached, SlowMembers};

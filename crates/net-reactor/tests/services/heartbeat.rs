@@ -11,16 +11,10 @@ use net_reactor::{
     Beat, BeatFormat, Client, ConnConfig, Heartbeat, HeartbeatConfig, RoundTrip, TextBeats,
 };
 
+use super::support::{ms, secs};
+
 const INTERVAL: Duration = Duration::from_secs(1);
 const TOLERANCE: Duration = Duration::from_secs(2);
-
-fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
 
 fn quick(config: HeartbeatConfig) -> HeartbeatConfig {
     config.interval(INTERVAL).tolerance(TOLERANCE)

@@ -4,5 +4,6 @@
 mod groups;
 mod heartbeat;
 mod relay;
+mod simple_reactor;
 mod support;
 mod transfer;
