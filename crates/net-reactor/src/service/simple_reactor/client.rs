@@ -73,10 +73,24 @@ where
         self
     }
 
+    /// Lists the connections in a handle that was made before, such as one that its handlers have, or
+    /// one of several servers and clients.
+    #[must_use]
+    pub fn listed_in(mut self, handle: &TypedHandle) -> Self {
+        self.settings.handle = handle.clone();
+        self
+    }
+
     /// Returns the connections, as they come and go, for any thread.
     #[must_use]
     pub fn handle(&self) -> TypedHandle {
         self.settings.handle.clone()
+    }
+
+    /// Makes the handler of one connection, for [`Reactor::connect`](crate::Reactor::connect): such as
+    /// to connect again.
+    pub fn protocol(&mut self) -> TypedHandler<H> {
+        self.settings.around((self.factory)())
     }
 
     /// Returns it as a [`Client`], to set options, to connect and to run.

@@ -34,6 +34,36 @@ pub struct TypedHandle {
 }
 
 impl TypedHandle {
+    /// Makes an empty list, for [`TypedServer::listed_in`](super::TypedServer::listed_in).
+    ///
+    /// ```
+    /// use net_reactor::{codec::{SimpleReactor, TypedFrame}, prelude::*};
+    /// use net_reactor::simple_reactor::{TypedHandle, TypedServer};
+    ///
+    /// /// A chat: what one says, all hear.
+    /// struct Room(TypedHandle);
+    ///
+    /// impl FrameHandler<SimpleReactor> for Room {
+    ///     fn on_frame(
+    ///         &mut self,
+    ///         _conn: &mut FrameConn<'_, SimpleReactor>,
+    ///         frame: TypedFrame<'_>,
+    ///     ) -> Flow {
+    ///         self.0.broadcast(frame.data().to_vec());
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let everybody = TypedHandle::new();
+    /// let room = everybody.clone();
+    /// let server = TypedServer::new(SimpleReactor::plain, move |_peer: &Peer| Room(room.clone()));
+    /// let server = server.listed_in(&everybody).server();
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Sends the application's data to a connection.
     ///
     /// What its framing refuses - no data, or more than the [`max`](crate::codec::SimpleReactor::max)
@@ -68,7 +98,8 @@ impl TypedHandle {
 
     /// Sends the application's data to every connection; returns to how many.
     ///
-    /// The data is held once, but each connection packs it for itself, as its peer needs it.
+    /// The data is held once, but each connection packs it for itself, as its peer needs it. It is a
+    /// post for each connection; those that a full inbox refuses are not counted.
     pub fn broadcast(&self, data: impl Into<Bytes>) -> usize {
         let data = data.into();
         let conns: Vec<ConnHandle> = self.lock().values().cloned().collect();

@@ -98,6 +98,14 @@ where
         self
     }
 
+    /// Lists the connections in a handle that was made before, such as one that its handlers have, or
+    /// one of several servers and clients.
+    #[must_use]
+    pub fn listed_in(mut self, handle: &TypedHandle) -> Self {
+        self.settings.handle = handle.clone();
+        self
+    }
+
     /// Returns the connections, as they come and go, for any thread.
     #[must_use]
     pub fn handle(&self) -> TypedHandle {
