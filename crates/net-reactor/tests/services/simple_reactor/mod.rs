@@ -4,6 +4,7 @@
 mod handle;
 mod heartbeat;
 mod log;
+mod python;
 mod wire;
 
 use std::cell::RefCell;
