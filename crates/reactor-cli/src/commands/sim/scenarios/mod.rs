@@ -66,6 +66,7 @@ mod stops;
 mod stream;
 mod tags;
 mod timers;
+mod typed_chat;
 mod upload;
 mod whispers;
 mod workers;
@@ -103,6 +104,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("timers", "never early, on the grid, in order, and never after being cancelled", timers::run),
     scenario("clocks", "timers under skew, leaps and freezes keep to the clock of their host", clocks::run),
     scenario("heartbeat", "silent peers are found out and dropped, the living are not lost", heartbeat::run),
+    scenario("typed-chat", "SimpleReactor's protocol: everybody hears everybody, whole and in order", typed_chat::run),
     scenario("relay", "a relay with backpressure passes on every byte and both ends", relay::run),
     scenario("connect-storm", "each of many attempts to connect has exactly one outcome", connect_storm::run),
     scenario("balance", "several loops share the peers of one address, evenly where promised", balance::run),
