@@ -18,6 +18,7 @@ mod adapted;
 pub mod budget;
 mod case;
 mod codecs;
+mod simple_reactor;
 mod stream;
 mod terminated;
 mod zlib;
@@ -56,4 +57,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "terminated", run: terminated::terminated },
     Target { name: "tokio_codec", run: adapted::tokio_codec },
     Target { name: "zlib", run: zlib::zlib },
+    Target { name: "simple_reactor", run: simple_reactor::simple_reactor },
 ];

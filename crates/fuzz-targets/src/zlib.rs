@@ -1,7 +1,9 @@
 //! The target of packed frames.
 
 use net_reactor::Input;
-use net_reactor::codec::{Compressed, Compression, DecodeError, Decoder, Encoder, LengthPrefix};
+use net_reactor::codec::{
+    Compressed, Compression, DecodeError, Decoder, Encoder, LengthPrefix, Unpacked,
+};
 
 use crate::budget::peak_bytes;
 use crate::case::Case;
@@ -16,14 +18,19 @@ fn codec() -> Compressed<LengthPrefix> {
     Compressed::new(LengthPrefix::u16(), Compression::zlib()).max(FRAME_BYTES_MAX)
 }
 
+fn owned(frame: Unpacked<'_>) -> Vec<u8> {
+    assert!(frame.len() <= FRAME_BYTES_MAX, "a frame of {} bytes", frame.len());
+    frame.to_vec()
+}
+
 /// With settings that are even the wire is what a peer sends, otherwise what is sent to one.
 pub(crate) fn zlib(data: &[u8]) {
     let Some(case) = Case::read(data) else { return };
     if case.settings % 2 == 0 {
         let [whole, others @ ..] = case.splits();
-        let expected = decode(case.wire, &whole);
+        let expected = decode(codec(), case.wire, &whole, owned);
         for cuts in others {
-            assert_eq!(decode(case.wire, &cuts), expected, "split at {cuts:?}");
+            assert_eq!(decode(codec(), case.wire, &cuts, owned), expected, "split at {cuts:?}");
         }
         return;
     }
@@ -33,13 +40,17 @@ pub(crate) fn zlib(data: &[u8]) {
         let sent = sender.to_bytes(case.wire).expect("it is below every limit");
         wire.extend_from_slice(&sent);
     }
-    let (frames, end) = decode(&wire, &[wire.len()]);
+    let (frames, end) = decode(codec(), &wire, &[wire.len()], owned);
     assert_eq!((frames, end), (vec![case.wire.to_vec(); 2], Ok(0)));
 }
 
-/// Returns the frames, and how much is left or what was wrong before.
-fn decode(wire: &[u8], cuts: &[usize]) -> (Vec<Vec<u8>>, Result<usize, DecodeError>) {
-    let mut codec = codec();
+/// Returns the frames, as `take` keeps them, and how much is left or what was wrong before.
+pub(crate) fn decode<C: Decoder<Error = DecodeError>, T>(
+    mut codec: C,
+    wire: &[u8],
+    cuts: &[usize],
+    take: impl Fn(C::Frame<'_>) -> T,
+) -> (Vec<T>, Result<usize, DecodeError>) {
     let mut frames = Vec::new();
     let mut input = Input::from_bytes(&[]);
     let mut start = 0;
@@ -49,10 +60,7 @@ fn decode(wire: &[u8], cuts: &[usize]) -> (Vec<Vec<u8>>, Result<usize, DecodeErr
             let (next, peak) = peak_bytes(|| codec.decode(&mut input));
             assert!(peak <= BUDGET_BYTES, "{peak} bytes");
             match next {
-                Ok(Some(frame)) => {
-                    assert!(frame.len() <= FRAME_BYTES_MAX, "a frame of {} bytes", frame.len());
-                    frames.push(frame.to_vec());
-                }
+                Ok(Some(frame)) => frames.push(take(frame)),
                 Ok(None) => break,
                 Err(error) => return (frames, Err(error)),
             }

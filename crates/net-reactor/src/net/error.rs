@@ -144,7 +144,7 @@ impl fmt::Display for CloseReason {
                 write!(f, "the close took too long: {unsent_bytes} bytes were not sent")
             }
             Self::HeartbeatTimedOut { silence, tolerance } => {
-                write!(f, "nothing was heard of the peer for {silence:?} of {tolerance:?}")
+                write!(f, "the peer was silent for {silence:?}, with a limit of {tolerance:?}")
             }
             Self::TimedOut { timeout, after } => write!(f, "timed out: {timeout} for {after:?}"),
             Self::Malformed { .. } => f.write_str("the peer broke the protocol"),

@@ -62,7 +62,7 @@ type OnRoundTrip<C, H> = Box<dyn FnMut(&mut H, &mut FrameConn<'_, C>, RoundTrip)
 /// When nothing has arrived for the tolerance, the connection is aborted with
 /// [`CloseReason::HeartbeatTimedOut`]. Any received byte counts, not only beats, and not only whole
 /// frames: a large frame that comes slowly is no silence. (A peer that drips on purpose is a matter
-/// for a limit of the connection.) Messages touch no timer: there is one for each connection, which
+/// for [`Timeouts`](crate::Timeouts).) Messages touch no timer: there is one for each connection, which
 /// looks when something last came and moves itself.
 ///
 /// Time is not held against a peer that this side did not listen to:
