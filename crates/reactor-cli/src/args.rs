@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Time(ServeArgs),
     /// Serve: pass each connection on to another address
     Relay(RelayArgs),
+    /// Serve: a chat, in which each line goes to everybody
+    Chat(ChatArgs),
     /// Run simulated worlds with faults, a seed for each, and check what the library promises
     Sim(SimArgs),
 }
@@ -149,6 +151,26 @@ pub(crate) struct RelayArgs {
     pub(crate) idle_timeout: Option<Duration>,
 }
 
+/// Where the chat is, and what it allows.
+#[derive(Debug, Args)]
+#[command(after_help = CHAT_NOTES)]
+pub(crate) struct ChatArgs {
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+
+    /// Members at the same time; who comes then is turned away
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) max_members: NonZeroUsize,
+
+    /// Bytes in a line; a longer one ends its connection
+    #[arg(long, value_name = "BYTES", default_value = "1024")]
+    pub(crate) max_line: NonZeroUsize,
+
+    /// Lines of a member in a second, twice as many after a silence; who is faster is read slowly
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub(crate) max_rate: NonZeroU32,
+}
+
 /// Which worlds to simulate, and what to tell of them.
 #[derive(Debug, Args)]
 #[command(after_help = SIM_NOTES)]
@@ -238,6 +260,11 @@ after Ctrl-C or a signal.";
 const RELAY_NOTES: &str = "\
 Bytes, ends and resets pass through in both directions, and a side that does not read holds back the
 other. When the address cannot be reached the peer is reset, and -v says why.";
+
+const CHAT_NOTES: &str = "\
+A line is what ends in LF or CR LF. Lines that begin with / are commands: /nick NAME, /who, /quit and
+/help. Control characters are shown as \\u{1b}, to members as in the log on stdout. Who does not read
+misses lines, is told how many, and holds nobody up. Try it with `reactor connect`.";
 
 const SIM_NOTES: &str = "\
 A run is decided by its scenario and its seed: the same seed gives the same run, down to the hash of

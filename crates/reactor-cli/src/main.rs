@@ -44,6 +44,7 @@ fn run() -> Result<(), Failure> {
         Command::Time(args) => commands::time::run(&args),
         Command::Connect(args) => commands::connect::run(&args),
         Command::Relay(args) => commands::relay::run(&args),
+        Command::Chat(args) => commands::chat::run(&args),
         Command::Sim(args) => commands::sim::run(&args),
     }
 }

@@ -1,6 +1,7 @@
 //! What the command can do: a file for each.
 
 pub(crate) mod chargen;
+pub(crate) mod chat;
 pub(crate) mod connect;
 pub(crate) mod daytime;
 pub(crate) mod discard;

@@ -117,7 +117,7 @@ impl Service {
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        line.trim_end_matches('\n').to_owned()
     }
 
     /// Connects to it; reads fail instead of waiting for ever.

@@ -21,6 +21,7 @@ mod big_transfer;
 mod broadcast;
 mod broken;
 mod callers;
+mod chat;
 mod clocks;
 mod connect_storm;
 mod crash;
@@ -142,6 +143,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("frozen", "a server that stands still does not blame its clients", frozen::run),
     scenario("eyeballs", "addresses that are cut off cost a connection a quarter of a second each", eyeballs::run),
     scenario("resolvers", "whatever a resolver does, each attempt has one outcome by its deadline", resolvers::run),
+    scenario("chat", "everybody hears everybody in order, whatever rascals say", chat::run),
 ];
 
 /// It fails under every seed. Tests of this command use it; it is in no list.
