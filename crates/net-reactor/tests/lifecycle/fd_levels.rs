@@ -324,3 +324,33 @@ fn a_busy_descriptor_does_not_hold_up_the_others() {
         }
     }
 }
+
+#[test]
+fn what_was_known_before_a_change_of_interest_is_not_told_after_it() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let ids: Rc<RefCell<Vec<FdId>>> = Rc::default();
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let mut peers = Vec::new();
+    for number in 0..2 {
+        let (own, mut peer) = UnixStream::pair().unwrap();
+        peer.write_all(b"both are readable").unwrap();
+        peers.push(peer);
+        let (others, notes) = (Rc::clone(&ids), Rc::clone(&told));
+        let spoil = move |fd: &mut Fd<'_>, ready: Ready| {
+            notes.borrow_mut().push(word(ready));
+            fd.set_interest(Interest::NONE);
+            if notes.borrow().len() == 1 {
+                // Nothing is left to read there, and something else is wanted.
+                let other = others.borrow()[1 - number];
+                let mut other = fd.reactor().fd(other).expect("it is watched");
+                assert_eq!(other.read(&mut [0; 64])?, Some(17));
+                other.set_interest(Interest::READ | Interest::WRITE);
+            }
+            Ok(())
+        };
+        let id = event_loop.reactor().watch_fd(own, Interest::READ, spoil).unwrap();
+        ids.borrow_mut().push(id);
+    }
+    turn_until(&mut event_loop, "both", || told.borrow().len() == 2);
+    assert_eq!(*told.borrow(), ["Ready(readable)", "Ready(writable)"]);
+}
