@@ -62,8 +62,8 @@ pub use driver::Ready;
 pub use endpoint::*;
 pub use net::{
     AddFdError, AddFdRefused, Answer, CloseReason, Closed, ConnConfig, ConnStats, ConnectError,
-    ConnectOptions, ListenError, OnHighMark, Pressure, Resolve, StaticNames, Target, TargetError,
-    Timeout, Timeouts,
+    ConnectOptions, ListenError, OnHighMark, PeerLimits, Pressure, Resolve, StaticNames, Target,
+    TargetError, Timeout, Timeouts,
 };
 pub use protocol::{
     AcceptedFd, BlockOnLoopError, Buffered, BufferedFd, BufferedHandler, Conn, ConnHandle, Eof,

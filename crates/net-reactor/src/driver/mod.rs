@@ -212,6 +212,9 @@ pub(crate) trait Engine: Ops + 'static {
 
     fn recycle(&mut self, lease: Self::Lease);
 
+    /// Resets an accepted socket that nobody wants.
+    fn refuse(&mut self, socket: Self::Socket);
+
     /// Gives an accepted socket its slot.
     fn adopt(&mut self, slot: Key, socket: Self::Socket) -> io::Result<()>;
 

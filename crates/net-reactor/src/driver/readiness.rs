@@ -184,6 +184,10 @@ impl<S: Sys> Engine for Readiness<S> {
         self.buffer = Some(lease.into_inner());
     }
 
+    fn refuse(&mut self, socket: S::Stream) {
+        self.sys.close(socket, CloseHow::Reset);
+    }
+
     fn adopt(&mut self, slot: Key, mut socket: S::Stream) -> io::Result<()> {
         if let Err(error) = self.sys.register(Token::stream(slot), &mut socket) {
             if planted(Bug::UnregisteredSocketLeaks) {

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use super::{BoundServer, Error, LoopThread, OnData, Place, RunningServer, Threads};
 use crate::base::{Input, ListenerId};
-use crate::net::{ConnConfig, ListenError};
+use crate::net::{ConnConfig, Door, ListenError, PeerLimits};
 use crate::protocol::{
     Conn, EventLoop, Factory, Flow, IntoHandler, LoopConfig, Peer, Reactor, SpreadTo, Stopped,
 };
@@ -53,6 +53,7 @@ pub struct Server<F> {
     factory: F,
     listen_options: ListenOptions,
     conn_config: ConnConfig,
+    peer_limits: PeerLimits,
     loop_config: LoopConfig,
     loops: usize,
     balance: Balance,
@@ -100,6 +101,7 @@ where
             factory,
             listen_options: ListenOptions::default(),
             conn_config: ConnConfig::default(),
+            peer_limits: PeerLimits::default(),
             loop_config: LoopConfig::default(),
             loops: 1,
             balance: Balance::default(),
@@ -112,6 +114,13 @@ where
     #[must_use]
     pub fn connections(mut self, config: ConnConfig) -> Self {
         self.conn_config = config;
+        self
+    }
+
+    /// Sets how many connections the server holds at most, in all and from one network.
+    #[must_use]
+    pub fn peer_limits(mut self, limits: PeerLimits) -> Self {
+        self.peer_limits = limits;
         self
     }
 
@@ -272,11 +281,13 @@ where
         };
         let mut reactor = event_loop.reactor();
         let listener = open(&mut reactor, &options, &self.conn_config)?;
+        let door = Door::new(self.peer_limits);
+        reactor.set_door(listener, door.as_ref());
         reactor.set_factory(listener, boxed(self.factory));
         let address = reactor
             .listener_address(listener)
             .ok_or_else(|| bad_address("the listener is gone", io::ErrorKind::NotFound.into()))?;
-        let more = MoreLoops { options, conn_config: self.conn_config, address };
+        let more = MoreLoops { options, conn_config: self.conn_config, address, door };
         let mut others = Vec::new();
         for (number, seed) in seeds.into_iter().enumerate() {
             let name = format!("net-reactor-{}", number + 1);
@@ -302,7 +313,10 @@ where
         address: SocketAddr,
     ) -> Result<ListenerId, ListenError> {
         let factory = boxed(self.factory);
-        reactor.listen_boxed(address, &self.listen_options, self.conn_config, factory)
+        let config = self.conn_config;
+        let listener = reactor.listen_boxed(address, &self.listen_options, config, factory)?;
+        reactor.set_door(listener, Door::new(self.peer_limits).as_ref());
+        Ok(listener)
     }
 }
 
@@ -395,6 +409,7 @@ struct MoreLoops {
     options: ListenOptions,
     conn_config: ConnConfig,
     address: SocketAddr,
+    door: Option<Arc<Door>>,
 }
 
 impl MoreLoops {
@@ -406,9 +421,11 @@ impl MoreLoops {
         seed: FactorySeed,
     ) -> Result<L::Loop, Error> {
         let (options, conn_config) = (self.options.clone(), self.conn_config.clone());
-        let address = self.address;
+        let (address, door) = (self.address, self.door.clone());
         let (made, _handle, ()) = place.another_loop(name, config, move |event_loop| {
-            event_loop.reactor().listen_boxed(address, &options, conn_config, seed())?;
+            let mut reactor = event_loop.reactor();
+            let listener = reactor.listen_boxed(address, &options, conn_config, seed())?;
+            reactor.set_door(listener, door.as_ref());
             Ok(())
         })?;
         Ok(made)

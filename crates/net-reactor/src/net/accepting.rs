@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::admission::{Door, Full, Permit};
 use super::connecting::apply_options;
 use super::connection::{Connection, Phase};
 use super::{Due, ListenError, Net, SharedConfig};
@@ -29,11 +31,22 @@ pub(crate) struct Listener {
     resting: Option<TimerKey>,
     rest: Duration,
     last_failure: Option<Instant>,
+    /// Lets peers in, where their number is limited.
+    door: Option<Arc<Door>>,
+    last_refusal: Option<Instant>,
 }
 
 impl Listener {
     const fn new(address: SocketAddr, config: SharedConfig) -> Self {
-        Self { address, config, resting: None, rest: REST_MIN, last_failure: None }
+        Self {
+            address,
+            config,
+            resting: None,
+            rest: REST_MIN,
+            last_failure: None,
+            door: None,
+            last_refusal: None,
+        }
     }
 }
 
@@ -108,9 +121,42 @@ impl Net {
         listener: Key,
         peer: SocketAddr,
         config: SharedConfig,
+        permit: Option<Permit>,
     ) -> Key {
         self.stats.accepted += 1;
-        self.insert(Connection::new(Phase::Open, peer, Some(listener), config, self.now))
+        let key = self.insert(Connection::new(Phase::Open, peer, Some(listener), config, self.now));
+        if let Some(permit) = permit {
+            self.permits.put(key, permit);
+        }
+        key
+    }
+
+    /// Limits the peers of a listener by a door, which others may share.
+    pub(crate) fn set_door(&mut self, key: Key, door: Arc<Door>) {
+        if let Some(listener) = self.listeners.get_mut(key) {
+            listener.door = Some(door);
+        }
+    }
+
+    /// Asks whether a peer may come in: with a permit to keep, or none where there are no limits.
+    ///
+    /// # Errors
+    ///
+    /// That it may not. It is counted, and logged once an episode.
+    pub(crate) fn knock(&mut self, key: Key, peer: SocketAddr) -> Result<Option<Permit>, Full> {
+        let Some(listener) = self.listeners.get_mut(key) else { return Ok(None) };
+        let Some(door) = &listener.door else { return Ok(None) };
+        let full = match door.knock(peer.ip()) {
+            Ok(permit) => return Ok(Some(permit)),
+            Err(full) => full,
+        };
+        self.stats.refused += 1;
+        let last = listener.last_refusal.replace(self.now);
+        if last.is_none_or(|last| self.now - last > EPISODE_GAP) {
+            let refused = self.stats.refused;
+            tracing::warn!(address = %listener.address, %peer, ?full, refused, "too many peers: refused");
+        }
+        Err(full)
     }
 
     /// The configuration for peers of a listener.

@@ -185,6 +185,7 @@ impl Net {
         self.flow_changes = self.flow_changes.wrapping_add(1);
         ops.close(key, how);
         self.descriptor_freed = true;
+        self.permits.take(key);
         conn.staged = Staged::default();
         if let Some(out) = conn.out.take() {
             self.out_pool.give(out);

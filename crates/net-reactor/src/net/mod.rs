@@ -7,6 +7,7 @@
 //! This layer knows bytes, limits and deadlines. It does not know framing or handlers.
 
 mod accepting;
+mod admission;
 mod closing;
 mod config;
 mod connecting;
@@ -30,6 +31,8 @@ use std::rc::Rc;
 
 use self::accepting::Listener;
 pub(crate) use self::accepting::is_peers_fault;
+pub use self::admission::PeerLimits;
+pub(crate) use self::admission::{Door, Permit};
 pub use self::config::{ConnConfig, ConnectOptions, OnHighMark};
 pub use self::connection::{ConnStats, Pressure};
 pub(crate) use self::connection::{Connection, Phase};
@@ -49,7 +52,7 @@ pub use self::timeouts::{Timeout, Timeouts};
 #[cfg(feature = "sim")]
 pub(crate) use self::watch::Watch;
 pub(crate) use self::watch::{Callback, Watched};
-use crate::base::{Bug, Inbound, Instant, Key, OutQueue, Pool, Slab, planted};
+use crate::base::{Bug, Inbound, Instant, Key, OutQueue, Pool, SideTable, Slab, planted};
 use crate::driver::Ops;
 use crate::event_loop::Timers;
 use crate::sys::CloseHow;
@@ -109,6 +112,7 @@ pub(crate) struct NetStats {
     pub(crate) closed: u64,
     pub(crate) accept_errors: u64,
     pub(crate) turned_away: u64,
+    pub(crate) refused: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
 }
@@ -122,6 +126,8 @@ pub(crate) struct Net {
     pub(crate) stats: NetStats,
     conns: Slab<Connection>,
     guards: Guards,
+    /// Of accepted connections, where their number is limited.
+    permits: SideTable<Permit>,
     listeners: Slab<Listener>,
     fds: Slab<WatchedFd>,
     /// Dials under way that have no slot in `conns` of their own, and for whom they are.
@@ -156,6 +162,7 @@ impl Net {
             stats: NetStats::default(),
             conns: Slab::default(),
             guards: Guards::new(now),
+            permits: SideTable::default(),
             listeners: Slab::default(),
             fds: Slab::default(),
             dials: Slab::default(),
@@ -212,6 +219,7 @@ impl Net {
     /// Gives up the slot of a connection whose end was told.
     pub(crate) fn release(&mut self, key: Key) {
         if self.conns.remove(key).is_some() {
+            self.permits.take(key);
             self.stats.closed += 1;
         }
     }

@@ -9,7 +9,7 @@ use super::task::panic_message;
 use super::{Conn, Eof, Flow, Message, Peer, Protocol, Reactor, Tag};
 use crate::base::{Bug, Inbound, Input, Key, ScanMark, planted};
 use crate::driver::{Engine, Event, Lease};
-use crate::net::{Callback, CloseReason, ConnectError, Due, Notice, Phase, Received};
+use crate::net::{Callback, CloseReason, ConnectError, Due, Notice, Permit, Phase, Received};
 use crate::sys::CloseHow;
 
 /// How many messages wait for one connection to be opened; more are dropped.
@@ -310,12 +310,15 @@ impl<E: Engine> Dispatcher<E> {
 
     /// A peer connected to a listener of this loop.
     fn on_accepted(&mut self, listener: Key, socket: E::Socket, peer: std::net::SocketAddr) {
+        let Ok(permit) = self.core.net.knock(listener, peer) else {
+            return self.engine.refuse(socket);
+        };
         match self.core.least_loaded(listener) {
             None => {
                 self.core.count_connection();
-                self.admit(listener, peer, |engine, key| engine.adopt(key, socket));
+                self.admit(listener, peer, permit, |engine, key| engine.adopt(key, socket));
             }
-            Some(target) => self.hand_over(listener, &target, Box::new(socket), peer),
+            Some(target) => self.hand_over(listener, &target, Box::new(socket), peer, permit),
         }
     }
 
@@ -327,12 +330,13 @@ impl<E: Engine> Dispatcher<E> {
         &mut self,
         listener: Key,
         peer: std::net::SocketAddr,
+        permit: Option<Permit>,
         adopt: impl FnOnce(&mut E, Key) -> std::io::Result<()>,
     ) {
         // A listener that was closed while the peer was on its way has no factory either: the peer
         // is declined, which gives its socket back.
         let config = self.core.net.listener_config(listener).unwrap_or_default();
-        let key = self.core.net.add_accepted(listener, peer, config);
+        let key = self.core.net.add_accepted(listener, peer, config, permit);
         if let Err(error) = adopt(&mut self.engine, key) {
             tracing::warn!(%peer, %error, "cannot take over an accepted connection");
             self.core.net.release(key);

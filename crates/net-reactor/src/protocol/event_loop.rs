@@ -352,6 +352,7 @@ impl<E: Engine + fmt::Debug> Driven for Looper<E> {
             closed: net.closed,
             accept_errors: net.accept_errors,
             turned_away: net.turned_away,
+            refused: net.refused,
             bytes_in: net.bytes_in,
             bytes_out: net.bytes_out,
             timers: core.net.timers.len(),

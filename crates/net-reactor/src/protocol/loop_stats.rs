@@ -26,6 +26,8 @@ pub struct LoopStats {
     pub accept_errors: u64,
     /// Peers that were accepted and closed at once for lack of descriptors.
     pub turned_away: u64,
+    /// Peers that were accepted and reset because of [`PeerLimits`](crate::PeerLimits).
+    pub refused: u64,
     /// Bytes received.
     pub bytes_in: u64,
     /// Bytes sent.
@@ -54,6 +56,7 @@ impl LoopStats {
             closed: self.closed + other.closed,
             accept_errors: self.accept_errors + other.accept_errors,
             turned_away: self.turned_away + other.turned_away,
+            refused: self.refused + other.refused,
             bytes_in: self.bytes_in + other.bytes_in,
             bytes_out: self.bytes_out + other.bytes_out,
             timers: self.timers + other.timers,

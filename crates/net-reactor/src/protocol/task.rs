@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::{Message, Reactor};
 use crate::base::{ConnId, Key};
 use crate::driver::Handover;
+use crate::net::Permit;
 
 /// A function posted from another thread; see [`LoopHandle::run_in_loop`](crate::LoopHandle).
 pub type RemoteCall = Box<dyn FnOnce(&mut Reactor<'_>) + Send>;
@@ -42,6 +43,7 @@ pub(crate) enum Task {
         listener: Key,
         socket: Handover,
         peer: SocketAddr,
+        permit: Option<Permit>,
     },
     /// A blocking job is done.
     Finished {

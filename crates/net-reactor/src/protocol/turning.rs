@@ -13,7 +13,7 @@ use super::{Conn, Task};
 use crate::base::{Bug, Key, planted};
 use crate::driver::{Engine, Handover};
 use crate::event_loop::{SleepState, Stages};
-use crate::net::{Callback, CloseReason, Due, Phase};
+use crate::net::{Callback, CloseReason, Due, Permit, Phase};
 
 /// The most tasks that one turn runs; more wait for the next, so that sockets and timers get
 /// their share under any flood of posts.
@@ -173,8 +173,10 @@ impl<E: Engine> Dispatcher<E> {
             Task::Broadcast(bytes) => {
                 self.reactor().broadcast(bytes);
             }
-            Task::Adopt { listener, socket, peer } => {
-                self.admit(listener, peer, |engine, key| engine.adopt_handover(key, socket));
+            Task::Adopt { listener, socket, peer, permit } => {
+                self.admit(listener, peer, permit, |engine, key| {
+                    engine.adopt_handover(key, socket)
+                });
             }
             Task::Finished { job, result } => self.finish_job(job, result),
         }
@@ -189,8 +191,9 @@ impl<E: Engine> Dispatcher<E> {
         target: &SpreadTo,
         socket: Handover,
         peer: std::net::SocketAddr,
+        permit: Option<Permit>,
     ) {
-        let task = Task::Adopt { listener: target.listener, socket, peer };
+        let task = Task::Adopt { listener: target.listener, socket, peer, permit };
         // Counted now: the other loop may be slower to take peers than this one to accept them.
         target.owner.shared.connections.fetch_add(1, Ordering::Relaxed);
         let Err((task, reason)) = target.owner.post(task) else { return };
@@ -199,9 +202,9 @@ impl<E: Engine> Dispatcher<E> {
         }
         target.owner.shared.connections.fetch_sub(1, Ordering::Relaxed);
         tracing::warn!(%peer, ?reason, "cannot hand a connection over");
-        if let Task::Adopt { socket, .. } = task {
+        if let Task::Adopt { socket, permit, .. } = task {
             self.core.count_connection();
-            self.admit(listener, peer, |engine, key| engine.adopt_handover(key, socket));
+            self.admit(listener, peer, permit, |engine, key| engine.adopt_handover(key, socket));
         }
     }
 

@@ -1,9 +1,10 @@
 //! Listeners, as the loop offers them to callbacks.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::base::{Key, ListenerId};
-use crate::net::{ConnConfig, ListenError};
+use crate::net::{ConnConfig, Door, ListenError};
 use crate::protocol::core::{Acceptor, SpreadTo};
 use crate::protocol::{Factory, IntoHandler, Peer, Reactor, ServerHandle};
 use crate::sys::ListenOptions;
@@ -76,6 +77,13 @@ impl Reactor<'_> {
 
     fn put_acceptor(&mut self, key: Key, factory: Factory) {
         self.core.acceptors.put(key, Acceptor { factory, spread: Vec::new() });
+    }
+
+    /// Limits the peers of a listener; loops that serve together share one door.
+    pub(crate) fn set_door(&mut self, listener: ListenerId, door: Option<&Arc<Door>>) {
+        if let Some(door) = door {
+            self.core.net.set_door(listener.key, Arc::clone(door));
+        }
     }
 
     /// Tells this loop which loops it serves together with.

@@ -1,6 +1,7 @@
 //! The loop over the kernel in memory: what it promises, at exact times.
 
 mod accepting;
+mod admission;
 mod bare;
 mod chaos;
 mod closing;
