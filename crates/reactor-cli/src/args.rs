@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use net_reactor::Target;
 
 use crate::failure::Failure;
-use crate::framing::Framing;
+use crate::framing::FramingArgs;
 
 /// Small network servers, and a ping-pong that measures one.
 #[derive(Debug, Parser)]
@@ -67,9 +67,8 @@ pub(crate) struct EchoArgs {
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
 
-    /// Where messages begin and end
-    #[arg(long, value_name = "FRAMING", default_value_t, value_enum)]
-    pub(crate) framing: Framing,
+    #[command(flatten)]
+    pub(crate) framing: FramingArgs,
 }
 
 /// What to measure, against whom, and for how long.
@@ -84,9 +83,8 @@ pub(crate) struct PingpongArgs {
     #[arg(long, value_name = "N", default_value = "100")]
     pub(crate) connections: NonZeroU32,
 
-    /// Where messages begin and end; the server must speak the same
-    #[arg(long, value_name = "FRAMING", default_value_t, value_enum)]
-    pub(crate) framing: Framing,
+    #[command(flatten)]
+    pub(crate) framing: FramingArgs,
 
     /// Bytes in a message, its framing not counted
     #[arg(long, value_name = "BYTES", default_value = "64")]

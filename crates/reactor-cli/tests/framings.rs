@@ -145,10 +145,68 @@ fn what_comes_back_in_no_frame_is_told() {
 }
 
 #[test]
+fn simple_reactors_frames_come_back_as_it_sends_them() {
+    let plain = ["echo", "--framing", "simplereactor", "--no-compression", "--no-heartbeat"];
+    let service = Service::start(&plain);
+    let hello = b"\x0f\0\0\0\x01\0\0\0hello world";
+    assert_eq!(ask(service.connect(), hello), hello);
+
+    // With heartbeats there is a frame of type 2 each second.
+    let service = Service::start(&plain[..4]);
+    let mut head = [0; 8];
+    service.connect().read_exact(&mut head).unwrap();
+    assert_eq!(head[4..], 2_u32.to_le_bytes());
+}
+
+#[test]
+fn simple_reactors_frames_are_measured_with_all_options() {
+    for options in [&[][..], &["--no-compression"], &["--no-heartbeat"]] {
+        let service = Service::start(&[&["echo", "--framing", "simplereactor"], options].concat());
+        let address = service.address.to_string();
+        for more in [&["--connect", &address][..], &["--loops", "2"]] {
+            for size in ["1", "64", "100000"] {
+                let args = ["pingpong", "--json", "--framing", "simplereactor", "--size", size];
+                let load = ["--connections", "3", "--outstanding", "2", "--messages", "20"];
+                let output = run(&[&args[..], &load, options, more].concat());
+                assert_eq!(output.status.code(), Some(0), "{options:?} {size}: {output:?}");
+                let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+                assert_eq!(result["framing"], "simplereactor");
+                assert_eq!(
+                    (&result["messages"], &result["damaged_messages"]),
+                    (&20.into(), &0.into())
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn simple_reactors_that_do_not_agree_are_told_so() {
+    for (server, says) in [
+        // What is not packed cannot be unpacked.
+        (&["echo", "--framing", "simplereactor", "--no-compression"][..], "broke the protocol"),
+        // Nobody beats.
+        (&["discard"], "the peer was silent for"),
+    ] {
+        let service = Service::start(server);
+        let address = service.address.to_string();
+        let args = ["pingpong", "--connect", &address, "--framing", "simplereactor"];
+        let output = run(&[&args[..], &["--connections", "1"]].concat());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert!(line.starts_with("reactor: 1 connection ended before"), "{line}");
+        assert!(line.contains(says), "{line}");
+    }
+}
+
+#[test]
 fn an_unknown_framing_is_one_line_that_lists_the_known() {
     for command in ["echo", "pingpong"] {
         let output = run(&[command, "--framing", "morse"]);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
-        assert!(only_line(&output).contains("raw, line, length32, netstring"), "{output:?}");
+        assert!(
+            only_line(&output).contains("raw, line, length32, netstring, simplereactor"),
+            "{output:?}"
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use net_reactor::{Balance, BoundServer, Error, IntoHandler, Peer, Server, ServerHandle, Stopped};
 
-use crate::commands::echo::{Echo, echo_frames};
+use crate::commands::echo::{Echo, echo_frames, echo_typed};
 use crate::failure::Failure;
 use crate::framing::Framing;
 
@@ -26,7 +26,10 @@ impl EmbeddedServer {
         let body = move || {
             let server = match framing {
                 Framing::Raw => listen(Server::new(|_peer| Echo), loops)?,
-                _ => listen(Server::new(move |_peer| echo_frames(framing)), loops)?,
+                Framing::Plain(plain) => {
+                    listen(Server::new(move |_peer| echo_frames(plain)), loops)?
+                }
+                Framing::Typed(typed) => listen(echo_typed(typed), loops)?,
             };
             // The receiver waits for exactly this.
             let _ = report.send((server.local_address(), server.handle()));

@@ -29,7 +29,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub(crate) fn run(args: &PingpongArgs, verbose: u8) -> Result<(), Failure> {
     let plan = Plan::new(args)?;
     let Some(target) = &args.connect else {
-        let server = EmbeddedServer::start(args.loops, args.framing)?;
+        let server = EmbeddedServer::start(args.loops, plan.framing)?;
         let subject = Subject::Embedded { loops: args.loops };
         let measured = measure(plan, &subject, server.address().into(), args.json, verbose);
         let stopped = server.stop();

@@ -37,7 +37,7 @@ impl Plan {
         else {
             return Err(Failure::usage("these numbers are too large for this machine"));
         };
-        let framing = args.framing;
+        let framing = args.framing.framing()?;
         if framing != Framing::Raw && size_bytes > FRAME_BYTES_MAX {
             return Err(Failure::usage(format!(
                 "a frame has at most 1 MiB - lower --size, or use --framing {}",
@@ -59,7 +59,7 @@ impl Plan {
 
     /// Returns how many bytes are under way on a connection.
     pub(super) fn under_way_bytes(&self) -> usize {
-        self.framing.wire_bytes(self.size_bytes).saturating_mul(self.outstanding)
+        self.framing.wire_bytes_max(self.size_bytes).saturating_mul(self.outstanding)
     }
 
     /// Returns the options of the connections.
@@ -102,8 +102,17 @@ mod tests {
     }
 
     #[test]
+    fn options_of_one_framing_are_for_no_other() {
+        for option in ["--no-compression", "--no-heartbeat"] {
+            assert!(plan(&["--framing", "simplereactor", option]).is_ok());
+            let refused = plan(&["--framing", "line", option]).unwrap_err();
+            assert!(refused.to_string().starts_with(option), "{refused}");
+        }
+    }
+
+    #[test]
     fn a_message_fits_into_a_frame() {
-        for framing in ["line", "length32", "netstring"] {
+        for framing in ["line", "length32", "netstring", "simplereactor"] {
             assert!(plan(&["--framing", framing, "--size", "1048576"]).is_ok());
             let refused = plan(&["--framing", framing, "--size", "1048577"]).unwrap_err();
             assert!(refused.to_string().contains("--framing raw"), "{refused}");

@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use net_reactor::TargetError;
-use net_reactor::codec::AnyCodec;
 use net_reactor::prelude::*;
+use net_reactor::simple_reactor::TypedClient;
 
 use super::payload::Place;
 use super::run::Run;
 use crate::clock;
-use crate::framing::Framing;
+use crate::framing::{Codec, Framing};
 
 /// Attempts to connect that are under way at the same time; fewer than a listener's backlog holds.
 const CONNECTING_MAX: usize = 512;
@@ -28,8 +28,14 @@ fn connect_next(run: &Rc<Run>, reactor: &mut Reactor<'_>) -> Result<(), TargetEr
         let player = Player::new(number, run);
         match run.plan().framing {
             Framing::Raw => reactor.connect_with(target, options, player)?,
-            framing => {
-                reactor.connect_with(target, options, Framed::new(framing.codec(), player))?
+            Framing::Plain(plain) => {
+                reactor.connect_with(target, options, Framed::new(plain.codec(), player))?
+            }
+            Framing::Typed(typed) => {
+                let run = Rc::clone(run);
+                let client = TypedClient::new(typed.wire(), move || Player::new(number, &run));
+                let mut client = if typed.beats { client.heartbeats() } else { client };
+                reactor.connect_with(target, options, client.protocol())?
             }
         };
     }
@@ -167,21 +173,21 @@ impl Protocol for Player {
 }
 
 /// Plays with frames.
-impl FrameHandler<AnyCodec> for Player {
-    fn on_open(&mut self, conn: &mut FrameConn<'_, AnyCodec>) -> Flow {
+impl<C: Codec> FrameHandler<C> for Player {
+    fn on_open(&mut self, conn: &mut FrameConn<'_, C>) -> Flow {
         self.opened(conn)
     }
 
-    fn on_message(&mut self, conn: &mut FrameConn<'_, AnyCodec>, _begin: Message) -> Flow {
+    fn on_message(&mut self, conn: &mut FrameConn<'_, C>, _begin: Message) -> Flow {
         self.send(self.run.plan().outstanding, clock::now(), |frame| Ok(conn.send(frame)?))
     }
 
-    fn on_frame(&mut self, conn: &mut FrameConn<'_, AnyCodec>, frame: &[u8]) -> Flow {
+    fn on_frame(&mut self, conn: &mut FrameConn<'_, C>, frame: C::Frame<'_>) -> Flow {
         if self.run.is_over() {
             return Ok(());
         }
         let now = clock::now();
-        self.check_frame(frame, now)?;
+        self.check_frame(C::message(&frame), now)?;
         self.send(1, now, |frame| Ok(conn.send(frame)?))?;
         if self.run.is_complete() {
             self.run.end_if_complete(conn.reactor());
@@ -189,12 +195,12 @@ impl FrameHandler<AnyCodec> for Player {
         Ok(())
     }
 
-    fn on_stop(&mut self, conn: &mut FrameConn<'_, AnyCodec>) -> Flow {
+    fn on_stop(&mut self, conn: &mut FrameConn<'_, C>) -> Flow {
         self.stop(conn);
         Ok(())
     }
 
-    fn on_close(&mut self, conn: &mut FrameConn<'_, AnyCodec>, reason: CloseReason) {
+    fn on_close(&mut self, conn: &mut FrameConn<'_, C>, reason: CloseReason) {
         self.run.lost(&reason, conn.reactor());
     }
 

@@ -179,6 +179,7 @@ mod tests {
     use super::super::plan::Limit;
     use super::*;
     use crate::clock;
+    use crate::framing::Plain;
 
     const PLAN: Plan = Plan {
         connections: 100,
@@ -238,7 +239,7 @@ mod tests {
     #[test]
     fn a_framing_is_named() {
         let (subject, tally) = (Subject::Embedded { loops: 1 }, tally());
-        let plan = Plan { framing: Framing::Line, ..PLAN };
+        let plan = Plan { framing: Framing::Plain(Plain::Line), ..PLAN };
         let text = Report { plan: &plan, subject: &subject, tally: &tally }.text();
         assert!(text.contains("messages of 1,024 B, framing line, 2 outstanding\n"), "{text}");
     }
