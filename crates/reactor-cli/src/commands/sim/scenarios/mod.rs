@@ -37,6 +37,7 @@ mod farewell;
 mod file_transfer;
 mod flood;
 mod frozen;
+mod full_house;
 mod gone;
 mod groups;
 mod half_close;
@@ -144,6 +145,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("eyeballs", "addresses that are cut off cost a connection a quarter of a second each", eyeballs::run),
     scenario("resolvers", "whatever a resolver does, each attempt has one outcome by its deadline", resolvers::run),
     scenario("chat", "everybody hears everybody in order, whatever rascals say", chat::run),
+    scenario("full-house", "more callers than places: limits hold, and everybody has a turn", full_house::run),
 ];
 
 /// It fails under every seed. Tests of this command use it; it is in no list.
