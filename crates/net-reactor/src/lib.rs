@@ -6,6 +6,7 @@ pub mod codec;
 mod driver;
 mod endpoint;
 mod event_loop;
+mod layer;
 mod net;
 pub mod prelude;
 mod protocol;
@@ -62,8 +63,8 @@ pub use driver::Ready;
 pub use endpoint::*;
 pub use net::{
     AddFdError, AddFdRefused, Answer, CloseReason, Closed, ConnConfig, ConnStats, ConnectError,
-    ConnectOptions, ListenError, OnHighMark, PeerLimits, Pressure, Resolve, StaticNames, Target,
-    TargetError, Timeout, Timeouts,
+    ConnectOptions, Layer, ListenError, OnHighMark, PeerLimits, Pressure, Resolve, StaticNames,
+    Target, TargetError, Timeout, Timeouts,
 };
 pub use protocol::{
     AcceptedFd, BlockOnLoopError, Buffered, BufferedFd, BufferedHandler, Conn, ConnHandle, Eof,

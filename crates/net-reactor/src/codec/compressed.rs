@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use super::compression::{Compressor, Decompressor, Sink, Step};
+use super::compression::{Compressor, Decompressor, Flush, Sink, Step};
 use super::{
     Compression, DecodeError, Decoder, DecompressError, EncodeError, Encoder, FRAME_BYTES_MAX,
     Output,
@@ -173,7 +173,7 @@ where
             return self.inner.encode(frame, output);
         };
         self.packed.clear();
-        compressor.pack(frame, &mut self.packed);
+        compressor.pack(frame, Flush::Now, &mut self.packed);
         let encoded = self.inner.encode(&self.packed, output);
         if encoded.is_err() {
             compressor.forget();

@@ -106,7 +106,7 @@ mod any;
 #[cfg(feature = "zlib")]
 mod compressed;
 #[cfg(feature = "zlib")]
-mod compression;
+pub(crate) mod compression;
 mod decoder;
 mod delimited;
 mod encoder;

@@ -27,7 +27,13 @@ impl Net {
                 self.finish(key, reason, CloseHow::Reset, ops);
             }
             Phase::Open => {
+                if conn.config.layer.is_some() {
+                    self.finish_layer(key, ops);
+                }
+                let open = self.conns.get_mut(key).filter(|conn| conn.phase == Phase::Open);
+                let Some(conn) = open else { return };
                 conn.phase = Phase::Closing;
+                conn.reads_on = false;
                 self.flow_changes = self.flow_changes.wrapping_add(1);
                 conn.fin_wanted = true;
                 if planted(Bug::CloseWithoutFlush) {
@@ -68,6 +74,10 @@ impl Net {
         key: Key,
         ops: &mut O,
     ) -> Result<(), Closed> {
+        let conn = self.conns.get_mut(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
+        if conn.config.layer.is_some() {
+            self.finish_layer(key, ops);
+        }
         let conn = self.conns.get_mut(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
         conn.fin_wanted = true;
         if conn.eof {
@@ -193,6 +203,7 @@ impl Net {
         if let Some(input) = conn.input.take() {
             self.in_pool.give(input);
         }
+        self.layers.take(key);
         let attempt = conn.attempt.take();
         if let Some(goodbye) = conn.goodbye.take() {
             self.timers.cancel(goodbye.deadline);

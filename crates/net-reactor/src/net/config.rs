@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::Layer;
 use super::happy_eyeballs::DIAL_DELAY;
 use super::timeouts::Timeouts;
 use crate::sys::KeepAlive;
@@ -57,6 +58,7 @@ pub enum OnHighMark {
 /// | `timeouts` | output that is stuck for 15 min | ended with [`TimedOut`](crate::CloseReason::TimedOut); see [`Timeouts`] |
 /// | `no_delay` | on | small writes leave at once (`TCP_NODELAY`) |
 /// | `keep_alive` | off | the kernel probes an idle peer |
+/// | `layer` | none | a [`Layer`](crate::Layer) stands between the handler and the socket |
 /// | `receive_buffer`, `send_buffer` | the kernel's own | fixed sizes switch the kernel's auto-tuning off |
 ///
 /// With the default `on_high_mark`, a connection whose output nobody reads is not read either. Two
@@ -85,6 +87,7 @@ pub struct ConnConfig {
     pub(crate) keep_alive: Option<KeepAlive>,
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) send_buffer_bytes: Option<usize>,
+    pub(crate) layer: Option<Layer>,
     /// Output below this needs no look at any mark: the smallest of them, worked out once.
     pub(crate) unmarked_bytes: usize,
 }
@@ -104,6 +107,7 @@ impl Default for ConnConfig {
             keep_alive: None,
             receive_buffer_bytes: None,
             send_buffer_bytes: None,
+            layer: None,
             unmarked_bytes: LOW_MARK_BYTES,
         }
     }
@@ -186,10 +190,22 @@ impl ConnConfig {
         self
     }
 
+    /// Passes all bytes of the connection through a layer, such as compression. The peer must do the
+    /// same.
+    #[must_use]
+    pub fn layer(mut self, layer: impl Into<Layer>) -> Self {
+        self.layer = Some(layer.into());
+        self
+    }
+
     /// Makes the configuration ready to be shared by many connections.
     pub(crate) fn share(mut self) -> Rc<Self> {
         self.unmarked_bytes =
             FLUSH_EARLY_BYTES.min(self.high_mark_bytes).min(self.output_bytes_max);
+        if self.layer.is_some() {
+            // Plain bytes must not be staged: what is staged is sent as it is.
+            self.unmarked_bytes = 0;
+        }
         Rc::new(self)
     }
 

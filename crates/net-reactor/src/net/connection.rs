@@ -147,6 +147,8 @@ pub(crate) struct Connection {
     pub(crate) input_waits: bool,
     /// The handler left input because output is above the high mark; it is owed at the low mark.
     pub(crate) held: bool,
+    /// The layer has more for the handler, which waits for its next share; the socket is not read.
+    pub(crate) reads_on: bool,
     /// Our side will finish when the queue is empty; writing is over.
     pub(crate) fin_wanted: bool,
     pub(crate) fin_sent: bool,
@@ -188,6 +190,7 @@ impl Connection {
             eof_told: false,
             input_waits: false,
             held: false,
+            reads_on: false,
             fin_wanted: false,
             fin_sent: false,
             feed: Feed::Off,

@@ -72,8 +72,8 @@ impl Guard {
     fn note_kept(&mut self, kept_bytes: u64, received_bytes: u64, now: Instant) {
         if !self.in_message || kept_bytes < self.offered_bytes {
             self.in_message = true;
-            // What was left belongs to the message.
-            self.begin_window(received_bytes - kept_bytes, now);
+            // What was left belongs to the message. Behind a layer it may be more than was received.
+            self.begin_window(received_bytes.saturating_sub(kept_bytes), now);
         }
         self.offered_bytes = kept_bytes;
     }

@@ -14,6 +14,8 @@ pub(crate) enum Received {
     Fresh,
     /// The handler wants them behind these, which it left unconsumed before.
     After(Box<Inbound>),
+    /// The layer wants them.
+    Layered,
 }
 
 impl Net {
@@ -32,6 +34,9 @@ impl Net {
             self.discard_input(key, bytes, ops);
             return Received::Unwanted;
         }
+        if conn.config.layer.is_some() {
+            return Received::Layered;
+        }
         if self.guards.is_any() {
             let kept_bytes = conn.input.as_ref().map_or(0, |input| input.unread().len() as u64);
             self.guards.note_received(key, kept_bytes, bytes);
@@ -45,7 +50,7 @@ impl Net {
         let Some(conn) = self.conns.get_mut(key) else { return false };
         conn.eof = true;
         match conn.phase {
-            Phase::Open => true,
+            Phase::Open => conn.config.layer.is_none() || self.end_layer(key, ops),
             Phase::Closing => {
                 self.end_goodbye(key, ops);
                 false
@@ -85,7 +90,7 @@ impl Net {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let closing = conn.phase != Phase::Open;
         let held_back = conn.pressured && conn.on_high_mark == OnHighMark::PauseReading;
-        let wanted = closing || !(conn.paused || held_back);
+        let wanted = closing || !(conn.paused || held_back || conn.reads_on);
         ops.read_mode(key, if wanted { ReadMode::Flow } else { ReadMode::Paused });
         let is_paused = conn.paused;
         if self.guards.note_reading(key, wanted, is_paused) {
@@ -116,7 +121,7 @@ impl Net {
         let flowing = self.is_flowing(key);
         let Some(conn) = self.conns.get_mut(key).filter(|_| flowing) else { return };
         conn.input_waits |= conn.input.is_some();
-        if conn.input_waits || (conn.eof && !conn.eof_told) {
+        if conn.input_waits || conn.reads_on || (conn.eof && !conn.eof_told) {
             self.notices.push_back(Notice::InputWaits(key));
         }
     }

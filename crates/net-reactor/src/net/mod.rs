@@ -18,6 +18,8 @@ mod feeding;
 mod guard;
 mod happy_eyeballs;
 mod input;
+mod layer;
+mod layering;
 mod names;
 mod output;
 mod resolve;
@@ -41,6 +43,10 @@ use self::fds::WatchedFd;
 pub use self::fds::{AddFdError, AddFdRefused};
 use self::guard::Guards;
 pub(crate) use self::input::Received;
+pub use self::layer::Layer;
+use self::layer::Layered;
+#[cfg(feature = "zlib")]
+pub(crate) use self::layer::{LayerError, Read, Then, Transform};
 pub(crate) use self::names::NameOptions;
 use self::names::Names;
 pub(crate) use self::resolve::Question;
@@ -128,6 +134,8 @@ pub(crate) struct Net {
     guards: Guards,
     /// Of accepted connections, where their number is limited.
     permits: SideTable<Permit>,
+    /// The layers of those connections that have one.
+    layers: SideTable<Layered>,
     listeners: Slab<Listener>,
     fds: Slab<WatchedFd>,
     /// Dials under way that have no slot in `conns` of their own, and for whom they are.
@@ -138,6 +146,8 @@ pub(crate) struct Net {
     staging: Staging,
     /// Memory for an encoder that cannot write to the staging area.
     spare: Vec<u8>,
+    /// Memory for what comes out of a layer.
+    plain: Vec<u8>,
     /// Counts whatever may end a connection's flow of input: a pause, the high mark, an end. Whoever
     /// works through a batch looks here, and at the connection only when this has changed.
     pub(crate) flow_changes: u64,
@@ -163,6 +173,7 @@ impl Net {
             conns: Slab::default(),
             guards: Guards::new(now),
             permits: SideTable::default(),
+            layers: SideTable::default(),
             listeners: Slab::default(),
             fds: Slab::default(),
             dials: Slab::default(),
@@ -170,6 +181,7 @@ impl Net {
             dirty: Vec::new(),
             staging: Staging::default(),
             spare: Vec::new(),
+            plain: Vec::new(),
             flow_changes: 0,
             notices: VecDeque::new(),
             out_pool: Pool::new(POOLED_BUFFERS_MAX),
@@ -281,6 +293,7 @@ impl Net {
         self.flow_changes = self.flow_changes.wrapping_add(1);
         if conn.phase == Phase::Open {
             let owed = (conn.input.is_some() && !planted(Bug::ResumeWithoutInput))
+                || conn.reads_on
                 || (conn.eof && (!conn.eof_told || planted(Bug::EndToldTwice)));
             if !paused && owed {
                 conn.input_waits = conn.input.is_some();
@@ -302,15 +315,18 @@ impl Net {
         if conn.phase == Phase::Open && conn.pressured {
             self.flow_changes = self.flow_changes.wrapping_add(1);
             let held = reaction == OnHighMark::Tell && std::mem::take(&mut conn.held);
+            let owed = held || conn.reads_on;
             self.set_read_mode(key, ops);
-            if held {
+            if owed {
                 self.owe_input(key);
             }
         }
     }
 
     fn insert(&mut self, conn: Connection) -> Key {
-        self.conns.insert(conn)
+        let key = self.conns.insert(conn);
+        self.add_layer(key);
+        key
     }
 }
 

@@ -60,9 +60,15 @@ impl Net {
             let queued_bytes = conn.staged.len() + bytes.len();
             let is_large = bytes.len() >= SEND_AT_ONCE_BYTES;
             let unbounded = planted(Bug::LargeWriteUnbounded);
-            if is_large && (unbounded || queued_bytes <= conn.config.output_bytes_max) {
+            if is_large
+                && (unbounded || queued_bytes <= conn.config.output_bytes_max)
+                && conn.config.layer.is_none()
+            {
                 return self.send_at_once(key, bytes, ops);
             }
+        }
+        if conn.config.layer.is_some() {
+            return self.write_layered(key, bytes, ops);
         }
         self.queue(key, bytes.len(), ops, |out| out.push_copy(bytes))
     }
@@ -143,7 +149,7 @@ impl Net {
         written
     }
 
-    fn keep_spare(&mut self, mut bytes: Vec<u8>) {
+    pub(super) fn keep_spare(&mut self, mut bytes: Vec<u8>) {
         bytes.clear();
         if bytes.capacity() <= SPARE_BYTES_MAX {
             self.spare = bytes;
@@ -157,7 +163,8 @@ impl Net {
         bytes: Bytes,
         ops: &mut O,
     ) -> Result<(), Closed> {
-        if bytes.len() < SHARE_BYTES_MIN {
+        let is_layered = self.conns.get(key).is_some_and(|conn| conn.config.layer.is_some());
+        if bytes.len() < SHARE_BYTES_MIN || is_layered {
             return self.write(key, &bytes, ops);
         }
         self.conns.get(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
@@ -230,7 +237,7 @@ impl Net {
     }
 
     /// Puts bytes into the connection's own queue, behind what it has staged.
-    fn queue<O: Ops + ?Sized>(
+    pub(super) fn queue<O: Ops + ?Sized>(
         &mut self,
         key: Key,
         added_bytes: usize,
@@ -313,6 +320,10 @@ impl Net {
     pub(crate) fn flush_dirty<O: Ops + ?Sized>(&mut self, ops: &mut O) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for key in dirty.drain(..) {
+            let Some(conn) = self.conns.get_mut(key) else { continue };
+            if conn.config.layer.is_some() {
+                self.flush_layer(key, ops);
+            }
             if let Some(conn) = self.conns.get_mut(key) {
                 conn.dirty = false;
                 self.flush(key, ops);
@@ -408,14 +419,14 @@ impl Net {
         }
         conn.pressured = false;
         if conn.phase == Phase::Open {
-            let held = std::mem::take(&mut conn.held);
+            let owed = std::mem::take(&mut conn.held) || conn.reads_on;
             if !planted(Bug::PressurePauseForever) {
                 self.set_read_mode(key, ops);
             }
             if !planted(Bug::LowMarkUntold) {
                 self.notices.push_back(Notice::Pressure(key, Pressure::Low));
             }
-            if held {
+            if owed {
                 self.owe_input(key);
             }
         } else if conn.feed != Feed::Off {

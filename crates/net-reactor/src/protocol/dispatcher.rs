@@ -70,6 +70,7 @@ impl<E: Engine> Dispatcher<E> {
             Received::Unwanted => {}
             Received::Fresh => self.deliver_fresh(key, lease.bytes(), ScanMark::default()),
             Received::After(waiting) => self.deliver_after(key, waiting, &mut lease),
+            Received::Layered => self.deliver_layered(key, lease.bytes()),
         }
         self.engine.recycle(lease);
         self.follow_up();
@@ -89,6 +90,24 @@ impl<E: Engine> Dispatcher<E> {
         } else {
             waiting.append(lease.bytes());
             self.deliver_kept(key, waiting);
+        }
+    }
+
+    /// Delivers what received bytes become in the connection's layer.
+    fn deliver_layered(&mut self, key: Key, received: &[u8]) {
+        let Some(plain) = self.core.net.read_layer(key, received, &mut self.engine) else { return };
+        let bytes = &plain.memory[..plain.bytes];
+        match self.core.net.take_input(key) {
+            _ if bytes.is_empty() => {}
+            Some(mut waiting) => {
+                waiting.append(bytes);
+                self.deliver_kept(key, waiting);
+            }
+            None => self.deliver_fresh(key, bytes, ScanMark::default()),
+        }
+        self.core.net.give_plain(plain.memory);
+        if let Some(error) = plain.error {
+            self.core.net.refuse_layer(key, error, &mut self.engine);
         }
     }
 
@@ -143,6 +162,9 @@ impl<E: Engine> Dispatcher<E> {
         {
             // Delivered before the peer's end: what a pause held back must not be lost to it.
             self.deliver_kept(key, input);
+        }
+        if self.core.net.layer_reads_on(key) {
+            self.deliver_layered(key, &[]);
         }
         if self.core.net.take_eof(key) {
             self.call_on_eof(key);

@@ -22,6 +22,8 @@ pub enum DecompressError {
         /// The algorithm.
         algorithm: &'static str,
     },
+    /// The peer finished before the end of what it packed: it was cut short.
+    Truncated,
     /// There are bytes behind the end of what was packed.
     Trailing,
 }
@@ -36,6 +38,7 @@ impl fmt::Display for DecompressError {
                 write!(f, "what was packed unpacks to more than {limit_ratio} times its size")
             }
             Self::Corrupt { algorithm } => write!(f, "the bytes are no {algorithm}"),
+            Self::Truncated => f.write_str("the peer finished before the end of what it packed"),
             Self::Trailing => f.write_str("bytes follow the end of what was packed"),
         }
     }

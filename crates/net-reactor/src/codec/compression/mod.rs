@@ -14,6 +14,17 @@ use self::settings::Algorithm;
 pub use self::settings::Compression;
 pub(crate) use self::sink::Sink;
 
+/// What a compressor keeps back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flush {
+    /// As much as makes the packed bytes fewer.
+    Later,
+    /// Nothing: the peer can unpack all that was packed.
+    Now,
+    /// Nothing, and the end stands behind it.
+    Finish,
+}
+
 /// How far unpacking came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -44,11 +55,11 @@ impl Compressor {
         }
     }
 
-    /// Packs `plain` and appends to `packed`, so much that the peer can unpack all of it.
-    pub(crate) fn pack(&mut self, plain: &[u8], packed: &mut Vec<u8>) {
+    /// Takes all of `plain`, and appends to `packed`.
+    pub(crate) fn pack(&mut self, plain: &[u8], flush: Flush, packed: &mut Vec<u8>) {
         match self {
             #[cfg(feature = "zlib")]
-            Self::Zlib(zlib) => zlib.pack(plain, packed),
+            Self::Zlib(zlib) => zlib.pack(plain, flush, packed),
         }
     }
 

@@ -100,7 +100,7 @@ impl Compression {
     /// is 1032, with nothing but zeros: who sends such needs a higher limit.
     #[must_use]
     pub const fn ratio_max(mut self, times: u32) -> Self {
-        self.ratio_max = times;
+        self.ratio_max = if times == 0 { 1 } else { times };
         self
     }
 
@@ -110,12 +110,27 @@ impl Compression {
         packed_bytes: usize,
         frame_bytes_max: usize,
     ) -> (usize, super::DecompressError) {
-        let rated = packed_bytes.saturating_mul(self.ratio_max as usize).max(UNRATED_BYTES);
+        let rated = self.stream_bytes_max(packed_bytes as u64);
+        let rated = usize::try_from(rated).unwrap_or(usize::MAX);
         if rated < frame_bytes_max {
-            (rated, super::DecompressError::TooDense { limit_ratio: self.ratio_max })
+            (rated, self.too_dense())
         } else {
             (frame_bytes_max, super::DecompressError::TooLong { limit_bytes: frame_bytes_max })
         }
+    }
+
+    /// Returns how much may come of so many packed bytes.
+    pub(crate) fn stream_bytes_max(&self, packed_bytes: u64) -> u64 {
+        packed_bytes.saturating_mul(self.ratio_max.into()).max(UNRATED_BYTES as u64)
+    }
+
+    /// Returns the error of a bomb.
+    pub(crate) const fn too_dense(&self) -> super::DecompressError {
+        super::DecompressError::TooDense { limit_ratio: self.ratio_max }
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.algorithm == Algorithm::None
     }
 }
 

@@ -45,6 +45,21 @@ impl<'a> Sink<'a> {
         debug_assert!(self.filled <= self.limit, "there was no more room");
     }
 
+    /// Writes bytes as they are, as many as there is room for.
+    pub(crate) fn copy(&mut self, bytes: &mut &[u8]) -> super::Step {
+        while !bytes.is_empty() {
+            let room = self.room();
+            if room.is_empty() {
+                return super::Step::Full;
+            }
+            let (now, later) = bytes.split_at(room.len().min(bytes.len()));
+            room[..now.len()].copy_from_slice(now);
+            self.advance(now.len());
+            *bytes = later;
+        }
+        super::Step::Drained
+    }
+
     /// Returns how many bytes were written.
     pub(crate) fn filled(&self) -> usize {
         self.filled

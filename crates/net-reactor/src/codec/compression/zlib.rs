@@ -2,7 +2,7 @@
 
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::{DecompressError, Sink, Step};
+use super::{DecompressError, Flush, Sink, Step};
 
 /// How much memory a call of the compressor finds at least: 1 KiB.
 const ROOM_BYTES_MIN: usize = 1024;
@@ -16,8 +16,13 @@ impl Compressor {
         Self(Compress::new_with_window_bits(flate2::Compression::new(level), true, window_bits))
     }
 
-    pub(crate) fn pack(&mut self, plain: &[u8], packed: &mut Vec<u8>) {
-        self.run(plain, packed, FlushCompress::Sync);
+    pub(crate) fn pack(&mut self, plain: &[u8], flush: Flush, packed: &mut Vec<u8>) {
+        let flush = match flush {
+            Flush::Later => FlushCompress::None,
+            Flush::Now => FlushCompress::Sync,
+            Flush::Finish => FlushCompress::Finish,
+        };
+        self.run(plain, packed, flush);
     }
 
     /// A full flush makes the compressor refer to nothing that was before it, and the output of both
@@ -71,10 +76,7 @@ impl Decompressor {
                 return Ok(Step::Full);
             }
             let (taken, made) = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self
-                .inflate
-                .decompress(packed, room, FlushDecompress::Sync)
-                .map_err(|_| DecompressError::Corrupt { algorithm: "zlib" })?;
+            let status = self.inflate.decompress(packed, room, FlushDecompress::Sync);
             #[expect(clippy::cast_possible_truncation, reason = "both are lengths of slices")]
             let (taken, made) = (
                 (self.inflate.total_in() - taken) as usize,
@@ -82,6 +84,8 @@ impl Decompressor {
             );
             sink.advance(made);
             *packed = &packed[taken..];
+            // What came before the error is whole.
+            let status = status.map_err(|_| DecompressError::Corrupt { algorithm: "zlib" })?;
             self.has_ended = status == Status::StreamEnd;
             if !self.has_ended && made < room_bytes {
                 return Ok(Step::Drained);

@@ -11,6 +11,8 @@ mod dialling;
 mod errnos;
 mod faults;
 mod framed;
+#[cfg(feature = "zlib")]
+mod layers;
 mod names;
 mod periodic;
 mod pressure;

@@ -1,0 +1,7 @@
+//! Layers: what the bytes of a whole connection pass through.
+//!
+//! [`net`](crate::net) says what a layer is and drives it; here is what it does with the bytes. This
+//! layer of the library knows no handler.
+
+#[cfg(feature = "zlib")]
+mod compression;
