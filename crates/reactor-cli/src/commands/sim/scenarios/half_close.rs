@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use net_reactor::prelude::*;
 use net_reactor::sim::{Fault, Faults, Simulation};
+use net_reactor::{ConnConfig, ConnectOptions};
 
 use super::lot::{Counter, Lot, all_go_on, counters};
 use super::redial::Dialer;
@@ -72,10 +73,26 @@ impl Protocol for Side {
 }
 
 pub(super) fn run(sim: &mut Simulation) {
+    // The kernel of a killed process sends its FIN wherever the stream is.
+    let faults = Faults::swarm().without(Fault::ProcessKill);
+    exchange(sim, &ConnConfig::default(), faults);
+}
+
+/// The same through a layer, which knows a FIN that cuts its stream short.
+#[cfg(feature = "zlib")]
+pub(super) fn run_packed(sim: &mut Simulation) {
+    use net_reactor::codec::Compression;
+
+    let zlib = Compression::zlib().window_bits(9);
+    exchange(sim, &ConnConfig::default().layer(zlib), Faults::swarm());
+}
+
+fn exchange(sim: &mut Simulation, config: &ConnConfig, faults: Faults) {
     let (request, answer) = (sim.pick("request", 1..=300_000), sim.pick("answer", 1..=300_000));
     let server_first = sim.pick("server_first", 0..=1) == 1;
     let done = counters(sim.pick("clients", 1..=3));
     let (lot, served) = (Lot::new(sim), Counter::default());
+    let served_config = config.clone();
     sim.host("hub", move |boot| {
         let served = served.clone();
         let server = Server::new(move |_: &Peer| Side {
@@ -86,10 +103,11 @@ pub(super) fn run(sim: &mut Simulation) {
             got: Stream::new(1),
             done: served.clone(),
         });
-        boot.serve(server, "0.0.0.0:9000").map(drop)
+        boot.serve(server.connections(served_config.clone()), "0.0.0.0:9000").map(drop)
     });
     for (number, done) in done.iter().cloned().enumerate() {
         let lot = lot.clone();
+        let options = ConnectOptions::default().config(config.clone());
         sim.host(format!("client-{number}"), move |boot| {
             let done = done.clone();
             let mut dialer = Dialer::new("hub:9000", &lot, move || Side {
@@ -100,13 +118,13 @@ pub(super) fn run(sim: &mut Simulation) {
                 got: Stream::new(2),
                 done: done.clone(),
             });
+            dialer.options = options.clone();
             dialer.pause_min = Duration::from_secs(5);
             dialer.keep(&mut boot.reactor());
             Ok(())
         });
     }
-    // The kernel of a killed process sends its FIN wherever the stream is.
-    sim.faults(Faults::swarm().without(Fault::ProcessKill));
+    sim.faults(faults);
     sim.run_for(Duration::from_secs(60));
     sim.calm();
     all_go_on(sim, &done, Duration::from_secs(300), "exchanges are completed again");

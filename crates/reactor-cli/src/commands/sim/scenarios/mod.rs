@@ -137,6 +137,8 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("distant", "where nothing fails no attempt fails, however long it takes", distant::run),
     scenario("hold-back", "who reads late is held back, and gets everything in the end", hold_back::run),
     #[cfg(feature = "zlib")]
+    scenario("packed-stream", "half-close through compression: a FIN that cuts a stream short is no end", half_close::run_packed),
+    #[cfg(feature = "zlib")]
     scenario("packed", "frames that refer to each other are unpacked however they are cut", packed::run),
     scenario("long-timers", "timers of microseconds and of weeks, over two months: in order, none early", long_timers::run),
     scenario("pipes", "ends of pipes are changed and taken away in each other's calls: no byte lost", pipes::run),
