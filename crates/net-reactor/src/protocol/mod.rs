@@ -11,6 +11,7 @@ mod callbacks;
 mod calls;
 mod conn;
 mod core;
+mod delivery;
 mod dispatcher;
 mod event_loop;
 mod failure;
