@@ -100,7 +100,10 @@ impl<C> Compressed<C> {
         let mut memory = spare.0.take();
         // One byte more than there may be tells too many from just as many.
         let mut sink = Sink::new(&mut memory, frame_bytes_max.saturating_add(1));
-        let step = decompressor.unpack(&mut packed, &mut sink)?;
+        let mut step = decompressor.unpack(&mut packed, &mut sink)?;
+        while step == Step::Ended && !packed.is_empty() && decompressor.goes_on() {
+            step = decompressor.unpack(&mut packed, &mut sink)?;
+        }
         let len = sink.filled();
         if len > frame_bytes_max {
             return Err(else_error);

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-#[cfg(feature = "zlib")]
+#[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
 use super::DecompressError;
 use crate::base::{Input, TooLong};
 
@@ -73,7 +73,7 @@ pub enum DecodeError {
         rule: &'static str,
     },
     /// The frame cannot be unpacked.
-    #[cfg(feature = "zlib")]
+    #[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
     Compression {
         /// Why not.
         source: DecompressError,
@@ -102,7 +102,7 @@ impl fmt::Display for DecodeError {
                 write!(f, "a frame has no end within {limit_bytes} bytes")
             }
             Self::Malformed { rule } => f.write_str(rule),
-            #[cfg(feature = "zlib")]
+            #[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
             Self::Compression { .. } => f.write_str("a frame cannot be unpacked"),
         }
     }
@@ -111,14 +111,14 @@ impl fmt::Display for DecodeError {
 impl Error for DecodeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            #[cfg(feature = "zlib")]
+            #[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
             Self::Compression { source } => Some(source),
             _ => None,
         }
     }
 }
 
-#[cfg(feature = "zlib")]
+#[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
 impl From<DecompressError> for DecodeError {
     fn from(source: DecompressError) -> Self {
         Self::Compression { source }

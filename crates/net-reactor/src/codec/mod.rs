@@ -14,7 +14,7 @@
 //! | [`Raw`] | whatever has arrived |
 //! | [`SimpleReactor`] | a kind and bytes, as `SimpleReactor` sends them |
 //! | [`Terminated`] | what ends as the handler says: at a delimiter, after a count, or never; it may say so anew with each frame |
-//! | `Compressed` | another codec's, packed one by one; with a feature such as `zlib` |
+//! | `Compressed` | another codec's, packed one by one; with one of the features `zlib`, `lz4`, `zstd` |
 //! | [`AnyCodec`] | any of them, to be exchanged for another on a live connection |
 //! | `TokioCodec` | what a codec for `tokio_util` finds; with the feature `tokio-codec` |
 //!
@@ -103,9 +103,9 @@
 //! ```
 
 mod any;
-#[cfg(feature = "zlib")]
+#[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
 mod compressed;
-#[cfg(feature = "zlib")]
+#[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
 pub(crate) mod compression;
 mod decoder;
 mod delimited;
@@ -126,9 +126,9 @@ mod tokio_codec;
 mod varint;
 
 pub use self::any::AnyCodec;
-#[cfg(feature = "zlib")]
+#[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
 pub use self::compressed::{Compressed, Unpacked};
-#[cfg(feature = "zlib")]
+#[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
 pub use self::compression::{Compression, DecompressError};
 pub use self::decoder::{DecodeError, Decoder, Trailing, UnfinishedFrame};
 pub use self::delimited::Delimited;

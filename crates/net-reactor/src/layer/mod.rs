@@ -3,5 +3,5 @@
 //! [`net`](crate::net) says what a layer is and drives it; here is what it does with the bytes. This
 //! layer of the library knows no handler.
 
-#[cfg(feature = "zlib")]
+#[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
 mod compression;

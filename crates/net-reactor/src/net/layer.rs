@@ -42,7 +42,10 @@ pub struct Layer {
 }
 
 impl Layer {
-    #[cfg_attr(not(feature = "zlib"), expect(dead_code, reason = "without features there is none"))]
+    #[cfg_attr(
+        not(any(feature = "lz4", feature = "zlib", feature = "zstd")),
+        expect(dead_code, reason = "without features there is none")
+    )]
     pub(crate) fn new<T: Transform + 'static>(
         make: impl Fn() -> T + Send + Sync + 'static,
     ) -> Self {
@@ -95,7 +98,10 @@ pub(crate) struct Read {
 
 /// How reading goes on.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "zlib"), expect(dead_code, reason = "without features no layer says so"))]
+#[cfg_attr(
+    not(any(feature = "lz4", feature = "zlib", feature = "zstd")),
+    expect(dead_code, reason = "without features no layer says so")
+)]
 pub(crate) enum Then {
     /// When more is received.
     Receive,

@@ -45,7 +45,7 @@ use self::guard::Guards;
 pub(crate) use self::input::Received;
 pub use self::layer::Layer;
 use self::layer::Layered;
-#[cfg(feature = "zlib")]
+#[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
 pub(crate) use self::layer::{LayerError, Read, Then, Transform};
 pub(crate) use self::names::NameOptions;
 use self::names::Names;

@@ -4,10 +4,16 @@
 //! take, what they make they append. Everything that is unpacked goes through a [`Sink`].
 
 mod error;
+#[cfg(feature = "lz4")]
+mod lz4;
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+mod restart;
 mod settings;
 mod sink;
 #[cfg(feature = "zlib")]
 mod zlib;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 pub use self::error::DecompressError;
 use self::settings::Algorithm;
@@ -39,8 +45,12 @@ pub(crate) enum Step {
 /// Packs one direction of a connection: each byte may refer to those before it.
 #[derive(Debug)]
 pub(crate) enum Compressor {
+    #[cfg(feature = "lz4")]
+    Lz4(lz4::Compressor),
     #[cfg(feature = "zlib")]
     Zlib(zlib::Compressor),
+    #[cfg(feature = "zstd")]
+    Zstd(zstd::Compressor),
 }
 
 impl Compressor {
@@ -48,9 +58,15 @@ impl Compressor {
     pub(crate) fn new(settings: &Compression) -> Option<Self> {
         match settings.algorithm {
             Algorithm::None => None,
+            #[cfg(feature = "lz4")]
+            Algorithm::Lz4 => Some(Self::Lz4(lz4::Compressor::new())),
             #[cfg(feature = "zlib")]
             Algorithm::Zlib => {
                 Some(Self::Zlib(zlib::Compressor::new(settings.level, settings.window_bits)))
+            }
+            #[cfg(feature = "zstd")]
+            Algorithm::Zstd => {
+                Some(Self::Zstd(zstd::Compressor::new(settings.level, settings.window_bits)))
             }
         }
     }
@@ -58,16 +74,24 @@ impl Compressor {
     /// Takes all of `plain`, and appends to `packed`.
     pub(crate) fn pack(&mut self, plain: &[u8], flush: Flush, packed: &mut Vec<u8>) {
         match self {
+            #[cfg(feature = "lz4")]
+            Self::Lz4(lz4) => lz4.pack(plain, flush, packed),
             #[cfg(feature = "zlib")]
             Self::Zlib(zlib) => zlib.pack(plain, flush, packed),
+            #[cfg(feature = "zstd")]
+            Self::Zstd(zstd) => zstd.pack(plain, flush, packed),
         }
     }
 
     /// What was packed last does not reach the peer: nothing to come may refer to it.
     pub(crate) fn forget(&mut self) {
         match self {
+            #[cfg(feature = "lz4")]
+            Self::Lz4(lz4) => lz4.forget(),
             #[cfg(feature = "zlib")]
             Self::Zlib(zlib) => zlib.forget(),
+            #[cfg(feature = "zstd")]
+            Self::Zstd(zstd) => zstd.forget(),
         }
     }
 }
@@ -75,8 +99,12 @@ impl Compressor {
 /// Unpacks one direction of a connection.
 #[derive(Debug)]
 pub(crate) enum Decompressor {
+    #[cfg(feature = "lz4")]
+    Lz4(lz4::Decompressor),
     #[cfg(feature = "zlib")]
     Zlib(zlib::Decompressor),
+    #[cfg(feature = "zstd")]
+    Zstd(zstd::Decompressor),
 }
 
 impl Decompressor {
@@ -84,8 +112,12 @@ impl Decompressor {
     pub(crate) fn new(settings: &Compression) -> Option<Self> {
         match settings.algorithm {
             Algorithm::None => None,
+            #[cfg(feature = "lz4")]
+            Algorithm::Lz4 => Some(Self::Lz4(lz4::Decompressor::new())),
             #[cfg(feature = "zlib")]
             Algorithm::Zlib => Some(Self::Zlib(zlib::Decompressor::new(settings.window_bits))),
+            #[cfg(feature = "zstd")]
+            Algorithm::Zstd => Some(Self::Zstd(zstd::Decompressor::new(settings.window_bits))),
         }
     }
 
@@ -96,8 +128,25 @@ impl Decompressor {
         sink: &mut Sink<'_>,
     ) -> Result<Step, DecompressError> {
         match self {
+            #[cfg(feature = "lz4")]
+            Self::Lz4(lz4) => lz4.unpack(packed, sink),
             #[cfg(feature = "zlib")]
             Self::Zlib(zlib) => zlib.unpack(packed, sink),
+            #[cfg(feature = "zstd")]
+            Self::Zstd(zstd) => zstd.unpack(packed, sink),
+        }
+    }
+
+    /// Whether what follows an end is the next of the algorithm's frames, which a compressor writes
+    /// that had to forget.
+    pub(crate) fn goes_on(&self) -> bool {
+        match self {
+            #[cfg(feature = "lz4")]
+            Self::Lz4(_) => true,
+            #[cfg(feature = "zlib")]
+            Self::Zlib(_) => false,
+            #[cfg(feature = "zstd")]
+            Self::Zstd(_) => true,
         }
     }
 }

@@ -12,6 +12,12 @@ const ALL: &[fn() -> Compression] = &[
     Compression::zlib,
     #[cfg(feature = "zlib")]
     || Compression::zlib().window_bits(9).level(1),
+    #[cfg(feature = "lz4")]
+    Compression::lz4,
+    #[cfg(feature = "zstd")]
+    Compression::zstd,
+    #[cfg(feature = "zstd")]
+    || Compression::zstd().window_bits(10).level(1),
 ];
 
 fn codec(settings: Compression) -> Compressed<LengthPrefix> {
@@ -125,6 +131,57 @@ fn the_limit_of_a_frame_is_inclusive_and_counts_what_is_unpacked() {
         let refused = sender.max(4999).to_bytes(&[b'x'; 5000]);
         assert_eq!(refused, Err(EncodeError::TooLong { bytes: 5000, limit_bytes: 4999 }));
     }
+}
+
+#[test]
+fn a_bomb_of_any_algorithm_takes_no_more_than_its_limit() {
+    for settings in &ALL[1..] {
+        let mut sender = codec(settings()).max(usize::MAX);
+        let wire = sender.to_bytes(&vec![0; 10_000_000]).unwrap();
+        assert!(wire.len() < 100_000, "{} bytes", wire.len());
+        let too_long = DecompressError::TooLong { limit_bytes: 1024 * 1024 };
+        assert_eq!(unpack(&mut codec(settings()), [&wire[..]]), error(too_long));
+        let dense = DecompressError::TooDense { limit_ratio: 200 };
+        assert_eq!(unpack(&mut codec(settings()).max(usize::MAX), [&wire[..]]), error(dense));
+        let foolhardy = settings().ratio_max(u32::MAX);
+        let frames = unpack(&mut codec(foolhardy).max(usize::MAX), [&wire[..]]).unwrap();
+        assert!(frames == [vec![0; 10_000_000]]);
+    }
+}
+
+#[test]
+fn what_is_said_again_is_said_in_a_few_bytes() {
+    let frame = b"a reading of 21.5 degrees in the greenhouse, and nothing else to report";
+    for settings in &ALL[1..] {
+        let mut sender = codec(settings());
+        let first = sender.to_bytes(frame).unwrap();
+        let second = sender.to_bytes(frame).unwrap();
+        assert!(first.len() > 50 && second.len() < 25, "{} and {}", first.len(), second.len());
+    }
+}
+
+#[cfg(feature = "zstd")]
+#[test]
+fn zstd_allocates_no_larger_window_than_its_own() {
+    let mut generous = codec(Compression::zstd().window_bits(27));
+    let wire = generous.to_bytes("hello").unwrap();
+    let corrupt = DecompressError::Corrupt { algorithm: "zstd" };
+    assert_eq!(unpack(&mut codec(Compression::zstd()), [&wire[..]]), error(corrupt));
+    assert_eq!(unpack(&mut generous, [&wire[..]]), Ok(vec![b"hello".to_vec()]));
+}
+
+#[cfg(feature = "lz4")]
+#[test]
+fn lz4_accepts_no_larger_blocks_than_its_own() {
+    let corrupt = DecompressError::Corrupt { algorithm: "lz4" };
+    let mut wire = codec(Compression::lz4()).to_bytes("hello").unwrap().to_vec();
+    let mut large = wire.clone();
+    // Behind a length of 4 bytes the magic number, flags, and the descriptor: blocks of 4 MiB.
+    large[9] = 7 << 4;
+    assert_eq!(unpack(&mut codec(Compression::lz4()), [&large[..]]), error(corrupt));
+    // A block that claims to be larger than any.
+    wire[11..15].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
+    assert_eq!(unpack(&mut codec(Compression::lz4()), [&wire[..]]), error(corrupt));
 }
 
 #[cfg(feature = "zlib")]

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "tokio-codec")]
 mod adapted;
-#[cfg(feature = "zlib")]
+#[cfg(any(feature = "lz4", feature = "zlib", feature = "zstd"))]
 mod compressed;
 mod hostile;
 mod identity;

@@ -18,6 +18,18 @@ fn zlib() -> Compression {
     Compression::zlib().window_bits(9)
 }
 
+/// Another algorithm for each seed.
+fn any(seed: u64) -> Compression {
+    let all: &[Compression] = &[
+        zlib(),
+        #[cfg(feature = "lz4")]
+        Compression::lz4(),
+        #[cfg(feature = "zstd")]
+        Compression::zstd().window_bits(10),
+    ];
+    all[usize::try_from(seed).unwrap() % all.len()]
+}
+
 fn packed() -> ConnConfig {
     ConnConfig::default().layer(zlib())
 }
@@ -140,7 +152,7 @@ fn every_byte_and_both_ends_come_through_under_every_cut() {
         rig.add("b", LoopConfig::default());
         rig.world.capacity(1_000);
         rig.world.chop(300);
-        let config = packed().marks(2_000, 5_000);
+        let config = ConnConfig::default().layer(any(seed)).marks(2_000, 5_000);
         let served = echo(&mut rig, config.clone());
         let told = Rc::new(RefCell::new(Told::default()));
         let options = ConnectOptions::default().config(config.on_high_mark(OnHighMark::Tell));
