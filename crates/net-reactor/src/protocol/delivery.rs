@@ -41,13 +41,14 @@ impl<E: Engine> Dispatcher<E> {
     fn deliver_layered(&mut self, key: Key, received: &[u8]) {
         let Some(plain) = self.core.net.read_layer(key, received, &mut self.engine) else { return };
         let bytes = &plain.memory[..plain.bytes];
-        match self.core.net.take_input(key) {
-            _ if bytes.is_empty() => {}
-            Some(mut waiting) => {
-                waiting.append(bytes);
-                self.deliver_kept(key, waiting);
+        if !bytes.is_empty() {
+            match self.core.net.take_input(key) {
+                Some(mut waiting) => {
+                    waiting.append(bytes);
+                    self.deliver_kept(key, waiting);
+                }
+                None => self.deliver_fresh(key, bytes, ScanMark::default()),
             }
-            None => self.deliver_fresh(key, bytes, ScanMark::default()),
         }
         self.core.net.give_plain(plain.memory);
         if let Some(error) = plain.error {

@@ -214,16 +214,20 @@ fn what_is_written_in_a_turn_is_flushed_once_whoever_writes_it() {
 }
 
 #[test]
-fn frames_pass_through_a_layer() {
+fn frames_pass_through_a_layer_byte_by_byte() {
     let mut rig = Rig::pair();
+    // Most bytes on the wire become nothing by themselves, while a part of a frame is kept.
+    rig.world.chop(1);
     let codec = LengthPrefix::u16;
     rig.listen(0, packed(), move || Framed::on_frame(codec(), |conn, frame| Ok(conn.send(frame)?)));
     let told = Rc::new(RefCell::new(Told::default()));
     let options = ConnectOptions::default().config(packed());
     let id = rig.connect_with(1, "10.0.0.1:7000", options, Notes::new(&told));
-    let wire = b"\0\x05hello\0\x05world\0\0".repeat(100);
-    rig.reactor(1).write(id, &wire).unwrap();
-    rig.settle();
+    let wire = b"\0\x05hello\0\x05world\0\0".repeat(10);
+    for byte in &wire {
+        rig.reactor(1).write(id, [*byte]).unwrap();
+        rig.settle();
+    }
     assert!(told.borrow().bytes == wire);
 }
 
