@@ -10,7 +10,7 @@ use net_reactor::Target;
 use crate::failure::Failure;
 use crate::framing::FramingArgs;
 
-/// Small network servers, and a ping-pong that measures one.
+/// Small network servers, a client for people and pipelines, and a ping-pong that measures.
 #[derive(Debug, Parser)]
 #[command(name = "reactor", version, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true)]
@@ -147,6 +147,14 @@ pub(crate) struct RelayArgs {
     /// End a pair when nothing has passed through it for so long; without it, never
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) idle_timeout: Option<Duration>,
+
+    /// Peers at the same time; more are reset. Each takes two descriptors
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+
+    /// The same for the peers of one network: an IPv4 address, or 64 bits of IPv6
+    #[arg(long, value_name = "N")]
+    pub(crate) max_per_network: Option<NonZeroUsize>,
 }
 
 /// Where the chat is, and what it allows.

@@ -113,12 +113,28 @@ fn a_pair_that_has_fallen_silent_ends_on_both_sides() {
 }
 
 #[test]
+fn peers_beyond_the_limit_are_reset_and_the_others_served() {
+    let echo = Service::start(&["echo"]);
+    for limit in ["--max-connections", "--max-per-network"] {
+        let relay = relay_to(echo.address, &[limit, "2"]);
+        let mut served: Vec<_> = (0..2).map(|_| relay.connect()).collect();
+        let refused = relay.connect().read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(refused, Err(std::io::ErrorKind::ConnectionReset), "{limit}");
+        for stream in &mut served {
+            stream.write_all(b"x").unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_one_line() {
     for (args, says) in [
         (&[][..], "--to"),
         (&["--to", "localhost"], "no port"),
         (&["--to", "a:1", "--connect-deadline", "0s"], "longer than nothing"),
         (&["--to", "a:1", "--loops", "0"], "--loops"),
+        (&["--to", "a:1", "--max-connections", "0"], "--max-connections"),
     ] {
         let output = run(&[&["relay"], args].concat());
         assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -194,6 +194,7 @@ fn when_the_peer_closes_all_that_it_sent_is_shown_and_the_terminal_is_as_it_was(
     session.send(&lines);
     session.peer.shutdown(std::net::Shutdown::Both).unwrap();
     session.expect("line 1999");
+    session.expect("closed by the peer");
     assert_eq!(session.end(), Some(0));
 }
 

@@ -1,8 +1,9 @@
 //! A relay: each peer is passed on to another address.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use net_reactor::{ConnConfig, ConnectOptions, Peer, Relay, Server, Timeouts};
+use net_reactor::{ConnConfig, ConnectOptions, Peer, PeerLimits, Relay, Server, Timeouts};
 
 use super::serve;
 use crate::args::RelayArgs;
@@ -15,6 +16,10 @@ pub(crate) fn run(args: &RelayArgs) -> Result<(), Failure> {
     let config = ConnConfig::default().timeouts(Timeouts::default().idle(idle));
     let options = ConnectOptions::default().deadline(args.connect_deadline).config(config.clone());
     let relay = Relay::to(args.to.clone()).map_err(net_reactor::Error::Target)?.options(options);
-    let server = Server::new(move |_: &Peer| relay.clone()).connections(config);
+    let most = |limit: Option<NonZeroUsize>| limit.map_or(usize::MAX, NonZeroUsize::get);
+    let limits = PeerLimits::default()
+        .total(most(args.max_connections))
+        .per_network(most(args.max_per_network));
+    let server = Server::new(move |_: &Peer| relay.clone()).connections(config).peer_limits(limits);
     serve::run(&args.serve, server)
 }

@@ -17,7 +17,7 @@ mod pipes;
 mod session;
 mod terminal;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ pub(crate) fn run(args: &ConnectArgs) -> Result<(), Failure> {
             let ended = talk(args, ends);
             terminal.close();
             if ended.is_ok() {
-                tracing::info!("closed by the peer");
+                // A stderr that is closed too hears nothing.
+                let _ = writeln!(io::stderr(), "closed by the peer");
             }
             ended
         }
