@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 use net_reactor::Error;
 
@@ -12,6 +13,9 @@ use crate::failure::Failure;
 
 /// Lines that may wait for whoever reads stdout; more are left out.
 const WAITING_LINES_MAX: usize = 1024;
+
+/// How long the end waits for the last lines to be printed: 1 s.
+const LAST_LINES_WAIT: Duration = Duration::from_secs(1);
 
 /// Where the room tells what happens. A clone tells the same one; no loop ever waits for it.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +44,8 @@ impl Log {
 #[derive(Debug)]
 pub(super) struct Printer {
     log: Log,
-    thread: JoinHandle<()>,
+    /// Its other end goes with the thread.
+    ended: Receiver<()>,
 }
 
 impl Printer {
@@ -48,23 +53,24 @@ impl Printer {
         let (lines, waiting) = mpsc::sync_channel(WAITING_LINES_MAX);
         let left_out = Arc::new(AtomicU64::new(0));
         let log = Log { printer: Some(Lines { lines, left_out: Arc::clone(&left_out) }) };
-        let thread = thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(move || print(&waiting, &left_out))
-            .map_err(Error::Thread)?;
-        Ok(Self { log, thread })
+        let (end, ended) = mpsc::channel();
+        let body = move || {
+            print(&waiting, &left_out);
+            drop(end);
+        };
+        thread::Builder::new().name("log".to_owned()).spawn(body).map_err(Error::Thread)?;
+        Ok(Self { log, ended })
     }
 
     pub(super) fn log(&self) -> Log {
         self.log.clone()
     }
 
-    /// Waits until all is printed; everybody else must have given the log back.
+    /// Waits until all is printed, but not for ever: perhaps nobody reads it. Everybody else must have
+    /// given the log back.
     pub(super) fn end(self) {
         drop(self.log);
-        if let Err(panic) = self.thread.join() {
-            std::panic::resume_unwind(panic);
-        }
+        let _ = self.ended.recv_timeout(LAST_LINES_WAIT);
     }
 }
 
