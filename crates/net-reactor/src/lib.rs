@@ -67,11 +67,12 @@ pub use net::{
     Target, TargetError, Timeout, Timeouts,
 };
 pub use protocol::{
-    AcceptedFd, BlockOnLoopError, Buffered, BufferedFd, BufferedHandler, Conn, ConnHandle, Eof,
-    EventLoop, Failure, Fd, FdDispatcher, FdHandler, FdRole, Flow, FrameConn, FrameHandler, Framed,
-    IntoHandler, LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer, Period, PostError,
-    PostRefused, Protocol, QueueFull, Reactor, RemoteCall, Round, SendError, ServerHandle, Shared,
-    Stopped, Tag, Tick, WorkError,
+    AcceptedFd, Amount, BlockOnLoopError, Buffered, BufferedFd, BufferedHandler, Conn, ConnHandle,
+    Eof, EventLoop, Failure, Fd, FdDispatcher, FdHandler, FdRole, Flow, FrameConn, FrameHandler,
+    Framed, IntoHandler, LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer, Period,
+    PostError, PostRefused, Protocol, QueueFull, Reactor, ReadError, ReadRefused, RemoteCall,
+    Round, SendError, ServerHandle, Shared, Stopped, Stream, StreamConn, Tag, Tick, WorkError,
+    WriteRefused,
 };
 pub use service::*;
 pub use sys::{Descriptor, Interest, KeepAlive, ListenOptions};

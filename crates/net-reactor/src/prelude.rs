@@ -3,5 +3,5 @@
 pub use crate::{
     Client, CloseReason, Conn, ConnHandle, ConnId, ConnectError, Eof, Error, EventLoop, Failure,
     Flow, FrameConn, FrameHandler, Framed, Input, LoopHandle, Message, Peer, Pressure, Protocol,
-    Reactor, Server, Tag,
+    Reactor, Server, Stream, StreamConn, Tag,
 };

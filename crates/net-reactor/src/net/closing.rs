@@ -200,10 +200,8 @@ impl Net {
         if let Some(out) = conn.out.take() {
             self.out_pool.give(out);
         }
-        if let Some(input) = conn.input.take() {
-            self.in_pool.give(input);
-        }
         self.layers.take(key);
+        // Kept input stays until the end was told: a read of it may still be satisfied then.
         let attempt = conn.attempt.take();
         if let Some(goodbye) = conn.goodbye.take() {
             self.timers.cancel(goodbye.deadline);

@@ -154,6 +154,8 @@ pub(crate) struct Connection {
     pub(crate) fin_sent: bool,
     /// Whether a producer makes output; a FIN waits for its end.
     pub(crate) feed: Feed,
+    /// The handler is to be told, once, that the kernel took output.
+    pub(crate) tells_sent: bool,
     pub(crate) peer: CompactAddress,
     /// The listener that accepted it.
     pub(crate) listener: Option<Key>,
@@ -194,6 +196,7 @@ impl Connection {
             fin_wanted: false,
             fin_sent: false,
             feed: Feed::Off,
+            tells_sent: false,
             peer: peer.into(),
             listener,
             config,

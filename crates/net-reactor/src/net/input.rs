@@ -109,11 +109,14 @@ impl Net {
     /// Above the high mark the rest waits for the low mark, as input that is not read yet does.
     pub(crate) fn goes_on(&mut self, key: Key) -> bool {
         let Some(conn) = self.conns.get_mut(key) else { return false };
-        if conn.phase != Phase::Open || conn.paused {
-            return false;
-        }
+        conn.phase == Phase::Open && !conn.paused && !self.holds_back(key)
+    }
+
+    /// Whether input is held back because output is above the high mark; then it is owed at the low one.
+    pub(crate) fn holds_back(&mut self, key: Key) -> bool {
+        let Some(conn) = self.conns.get_mut(key) else { return false };
         conn.held = conn.pressured && conn.on_high_mark == OnHighMark::PauseReading;
-        !conn.held
+        conn.held
     }
 
     /// Tells kept input, or an end that was not told, in the next turn, unless a pause does it.

@@ -30,6 +30,10 @@ impl Net {
         }
     }
 
+    pub(crate) fn has_layer(&self, key: Key) -> bool {
+        self.layers.get(key).is_some()
+    }
+
     /// Queues what plain bytes become.
     pub(super) fn write_layered<O: Ops + ?Sized>(
         &mut self,

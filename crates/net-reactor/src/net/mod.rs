@@ -79,6 +79,8 @@ pub(crate) enum Notice {
     Pressure(Key, Pressure),
     /// The queue of a connection that is fed has come down to the low mark.
     FeedWanted(Key),
+    /// The kernel took output, as far as it went, and the handler asked to be told.
+    Sent(Key),
     /// Reading was resumed while unconsumed input waits.
     InputWaits(Key),
     /// The connection is over. Its slot is free afterwards.
@@ -230,9 +232,12 @@ impl Net {
 
     /// Gives up the slot of a connection whose end was told.
     pub(crate) fn release(&mut self, key: Key) {
-        if self.conns.remove(key).is_some() {
+        if let Some(conn) = self.conns.remove(key) {
             self.permits.take(key);
             self.stats.closed += 1;
+            if let Some(input) = conn.input {
+                self.in_pool.give(input);
+            }
         }
     }
 

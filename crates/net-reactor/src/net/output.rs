@@ -302,6 +302,15 @@ impl Net {
         }
     }
 
+    /// Has the handler told, once, when the next flush has handed output to the kernel: at the end of
+    /// this turn, or when the kernel has room again. [`Connection::bytes_out`] says how far it went.
+    pub(crate) fn tell_sent(&mut self, key: Key) {
+        if let Some(conn) = self.conns.get_mut(key) {
+            conn.tells_sent = true;
+            self.mark_dirty(key);
+        }
+    }
+
     /// Puts a connection on the list of those that the end of the turn looks at.
     pub(super) fn mark_dirty(&mut self, key: Key) {
         if let Some(conn) = self.conns.get_mut(key)
@@ -362,6 +371,9 @@ impl Net {
             self.watch_output(key);
         }
         let Some(conn) = self.conns.get_mut(key) else { return };
+        if std::mem::take(&mut conn.tells_sent) {
+            self.notices.push_back(Notice::Sent(key));
+        }
         if conn.pressured {
             self.check_low_mark(key, ops);
         } else if conn.fin_wanted {

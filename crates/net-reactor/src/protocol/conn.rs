@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use super::core::{Core, Kept};
 use super::handle::ConnHandle;
+use super::task::LocalTask;
 use super::{Producer, Reactor, Tag};
-use crate::base::{ConnId, Key, ListenerId};
+use crate::base::{ConnId, Inbound, Key, ListenerId};
 use crate::driver::Ops;
 use crate::net::{CloseReason, Closed, ConnStats, Growing, OnHighMark, Phase};
 use crate::sys::{KeepAlive, SocketOption};
@@ -102,6 +103,45 @@ impl<'a> Conn<'a> {
         self.reactor.core.net.owe_input(self.key);
     }
 
+    /// Takes the input that the handler left, to give it back with `put_kept` or not at all.
+    pub(crate) fn take_kept(&mut self) -> Option<Box<Inbound>> {
+        self.reactor.core.net.take_input(self.key)
+    }
+
+    /// Leaves input, outside of a callback with input.
+    pub(crate) fn put_kept(&mut self, input: Box<Inbound>) {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.put_input(self.key, input, &mut **ops);
+    }
+
+    /// Has the handler given what it has left of its input, in the next task phase, also while reading
+    /// is paused and when it left nothing.
+    pub(crate) fn look_again(&mut self) {
+        self.reactor.core.local.push_back(LocalTask::LookAgain(self.key));
+    }
+
+    /// Whether input is held back because output is above the high mark.
+    pub(crate) fn holds_back(&mut self) -> bool {
+        self.reactor.core.net.holds_back(self.key)
+    }
+
+    /// Has the handler told, with the message [`Sent`](super::stream::Sent), when the kernel has next
+    /// taken output.
+    pub(crate) fn tell_sent(&mut self) {
+        self.reactor.core.net.tell_sent(self.key);
+    }
+
+    /// Whether what is written is not what is sent.
+    pub(crate) fn has_layer(&self) -> bool {
+        self.reactor.core.net.has_layer(self.key)
+    }
+
+    /// Returns the limits of unconsumed input and of queued output, in bytes.
+    pub(crate) fn limits(&self) -> (usize, usize) {
+        let conn = self.reactor.core.net.conn(self.key);
+        conn.map_or((0, 0), |conn| (conn.config.input_bytes_max, conn.config.output_bytes_max))
+    }
+
     /// Closes gracefully: queued output is flushed, then FIN is sent, then the peer's end is
     /// awaited, so that no reset can destroy what was sent.
     ///
@@ -116,6 +156,12 @@ impl<'a> Conn<'a> {
     pub fn abort(&mut self) {
         let Reactor { core, ops } = &mut self.reactor;
         core.net.abort(self.key, CloseReason::Aborted, &mut **ops);
+    }
+
+    /// Closes gracefully for a reason of the library's own.
+    pub(crate) fn close_because(&mut self, reason: CloseReason) {
+        let Reactor { core, ops } = &mut self.reactor;
+        core.net.close(self.key, reason, &mut **ops);
     }
 
     /// Aborts for a reason of the library's own.

@@ -4,7 +4,7 @@ use super::Eof;
 use super::dispatcher::Dispatcher;
 use crate::base::{Bug, Inbound, Input, Key, ScanMark, planted};
 use crate::driver::{Engine, Lease};
-use crate::net::{Callback, CloseReason, Received};
+use crate::net::{Callback, CloseReason, Phase, Received};
 
 impl<E: Engine> Dispatcher<E> {
     /// Delivers received bytes, behind those that the connection has kept.
@@ -115,6 +115,14 @@ impl<E: Engine> Dispatcher<E> {
             self.call_on_eof(key);
         }
         self.follow_up();
+    }
+
+    /// Delivers what a handler has left, because it asked for that; nothing too.
+    pub(super) fn deliver_again(&mut self, key: Key) {
+        if self.core.net.conn(key).is_some_and(|conn| conn.phase == Phase::Open && !conn.eof_told) {
+            let input = self.core.net.take_input(key).unwrap_or_default();
+            self.deliver_kept(key, input);
+        }
     }
 
     fn call_on_eof(&mut self, key: Key) {

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::calls::DueCall;
 use super::core::Core;
 use super::producing::ProducerEnd;
+use super::stream::Sent;
 use super::task::panic_message;
 use super::{Conn, Flow, Message, Peer, Protocol, Reactor, Tag};
 use crate::base::{Bug, Key, planted};
@@ -83,6 +84,7 @@ impl<E: Engine> Dispatcher<E> {
                     });
                 }
                 Notice::FeedWanted(key) => self.core.want_production(key),
+                Notice::Sent(key) => self.deliver_message(key, Box::new(Sent)),
                 Notice::InputWaits(key) => {
                     // In the next turn: a handler that pauses and resumes in every call would
                     // otherwise keep this turn from ending.

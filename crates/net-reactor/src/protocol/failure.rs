@@ -58,6 +58,11 @@ impl Failure {
         }
     }
 
+    /// Looks at the error inside.
+    pub(crate) fn source(&self) -> &(dyn Error + 'static) {
+        &*self.source
+    }
+
     /// Returns the error inside.
     #[must_use]
     pub fn into_source(self) -> Box<dyn Error + Send + Sync> {

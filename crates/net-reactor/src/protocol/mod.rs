@@ -32,6 +32,7 @@ mod repeat;
 mod server_handle;
 mod shared;
 mod stopping;
+mod stream;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -65,5 +66,6 @@ pub use self::repeat::Round;
 pub use self::server_handle::ServerHandle;
 pub use self::shared::Shared;
 pub use self::stopping::Stopped;
+pub use self::stream::{Amount, ReadError, ReadRefused, Stream, StreamConn, WriteRefused};
 pub(crate) use self::task::Task;
 pub use self::task::{QueueFull, RemoteCall, WorkError};

@@ -76,6 +76,8 @@ pub(crate) enum LocalTask {
     },
     /// Reading was resumed while input waited.
     InputWaits(Key),
+    /// A handler asked for what it has left of its input.
+    LookAgain(Key),
     /// A connection wants more of its producer.
     Produce(Key),
     /// The handler of a descriptor is to look.
@@ -88,6 +90,7 @@ impl fmt::Debug for LocalTask {
             Self::Run(_) => "Run",
             Self::Message { .. } => "Message",
             Self::InputWaits(_) => "InputWaits",
+            Self::LookAgain(_) => "LookAgain",
             Self::Produce(_) => "Produce",
             Self::PokeFd(_) => "PokeFd",
         })

@@ -136,6 +136,7 @@ impl<E: Engine> Dispatcher<E> {
                 self.deliver_message(conn, message);
             }
             LocalTask::InputWaits(key) => self.deliver_waiting(key),
+            LocalTask::LookAgain(key) => self.deliver_again(key),
             LocalTask::Produce(key) => self.produce(key),
             LocalTask::PokeFd(key) => self.on_fd_poked(key),
         }

@@ -23,6 +23,7 @@ mod scripts;
 mod spinning;
 mod spreading;
 mod stopping;
+mod streams;
 mod teller;
 mod timeouts;
 mod timers;
