@@ -57,6 +57,7 @@ mod ping_pong;
 mod pipes;
 mod posts;
 mod prompt;
+mod reads;
 mod reconnect;
 mod redial;
 mod refusals;
@@ -122,6 +123,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("refusals", "declined peers and handlers that give up are closed, and soon", refusals::run),
     scenario("whispers", "messages among the connections of a loop never run within another callback", whispers::run),
     scenario("tags", "timers of connections: none early, none after it was cancelled by one due with it", tags::run),
+    scenario("reads", "requests read in steps, in every way, are read whole; each read and write is told once", reads::run),
     scenario("delimiters", "records are found by their delimiters however those are cut", delimiters::run),
     scenario("stops", "a stop comes after what was posted before, and in time with stubborn connections", stops::run),
     scenario("handover", "a peer is served although the loop that should take it refuses", handover::run),
