@@ -8,3 +8,6 @@ mod c1b_ping_pong;
 mod c2a_timers;
 mod c2b_quick_disconnect;
 mod c3_hello;
+#[cfg(unix)]
+mod c4_two_loops;
+mod c5a_chat;

@@ -4,7 +4,7 @@
 //! peer, hang up. Then twice where nobody answers. A name is looked up without blocking the loop.
 //!
 //! ```sh
-//! cargo run -p examples --bin 02_quick_disconnect
+//! cargo run -p examples --bin seed_001_quick_disconnect
 //! ```
 //!
 //! expect: Connected to 127.0.0.1.

@@ -5,7 +5,7 @@
 //! does not read misses lines, and holds nobody up. With `.loops(2)` it is the same room.
 //!
 //! ```sh
-//! cargo run -p examples --bin 10_chat
+//! cargo run -p examples --bin seed_004_chat
 //! ```
 //!
 //! expect: New connection from <addr>

@@ -4,7 +4,7 @@
 //! connection is open; here the last one to open starts the game.
 //!
 //! ```sh
-//! cargo run --release -p examples --bin 05_ping_pong_client
+//! cargo run --release -p examples --bin seed_000_ping_pong_client
 //! ```
 //!
 //! expect: 100 connections are open

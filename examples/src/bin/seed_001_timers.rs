@@ -4,7 +4,7 @@
 //! the program's seconds in milliseconds.
 //!
 //! ```sh
-//! cargo run -p examples --bin 01_timers
+//! cargo run -p examples --bin seed_001_timers
 //! ```
 //!
 //! expect: Running the reactor ...

@@ -4,7 +4,7 @@
 //! makes the program end; it also finishes sending early, and loses nothing by that.
 //!
 //! ```sh
-//! cargo run -p examples --bin 04_echo_server
+//! cargo run -p examples --bin seed_000_echo_server
 //! ```
 //!
 //! expect: sent "hello world", got "hello world"

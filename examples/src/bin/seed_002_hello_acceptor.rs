@@ -4,7 +4,7 @@
 //! `close` sends what is queued first, so every guest reads the whole greeting, then the end.
 //!
 //! ```sh
-//! cargo run -p examples --bin 03_hello_acceptor
+//! cargo run -p examples --bin seed_002_hello_acceptor
 //! ```
 //!
 //! expect: 1000 guests came one after the other; 1000 were greeted with "hello".
