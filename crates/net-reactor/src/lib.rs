@@ -58,6 +58,8 @@ pub mod planted {
     pub use crate::base::planted::{Bug, UnknownBug, plant};
 }
 
+#[cfg(feature = "async")]
+pub use base::TaskId;
 pub use base::{ConnId, FdId, Input, Instant, ListenerId, TimerId, TooLong};
 pub use driver::Ready;
 pub use endpoint::*;
@@ -74,5 +76,7 @@ pub use protocol::{
     Round, SendError, ServerHandle, Shared, Stopped, Stream, StreamConn, Tag, Tick, WorkError,
     WriteRefused,
 };
+#[cfg(feature = "async")]
+pub use protocol::{AsyncLoop, AsyncStream, AsyncWriter, Connecting, Elapsed, Sleep, Write};
 pub use service::*;
 pub use sys::{Descriptor, Interest, KeepAlive, ListenOptions};

@@ -59,6 +59,15 @@ id! {
     FdId, "f"
 }
 
+#[cfg(feature = "async")]
+id! {
+    /// The identity of a future that was [spawned](crate::Reactor::spawn) on a loop, shown as
+    /// `a<loop>.<slot>.<generation>`.
+    ///
+    /// When the future is finished or dropped it names nothing.
+    TaskId, "a"
+}
+
 id! {
     /// The identity of a timer made by [`Reactor::call_later`](crate::Reactor::call_later) and its
     /// kin, shown as `t<loop>.<slot>.<generation>`.

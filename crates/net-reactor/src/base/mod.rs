@@ -18,6 +18,8 @@ mod time;
 
 pub(crate) use address::CompactAddress;
 pub(crate) use id::LoopId;
+#[cfg(feature = "async")]
+pub use id::TaskId;
 pub use id::{ConnId, FdId, ListenerId, TimerId};
 #[cfg(test)]
 pub(crate) use inbound::MOVED;

@@ -1,5 +1,6 @@
 //! The way out: queue, flush, watermarks.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use super::config::{FLUSH_EARLY_BYTES, SEND_AT_ONCE_BYTES};
 use super::connection::{Phase, Pressure};
 use super::feeding::Feed;
 use super::staging::{Growing, Staged};
-use super::{CloseReason, Closed, Net, Notice};
+use super::{CloseReason, Closed, Connection, Net, Notice};
 use crate::base::{Bug, Key, OutQueue, SHARE_BYTES_MIN, planted};
 use crate::driver::{Flushed, Ops};
 use crate::sys::CloseHow;
@@ -302,12 +303,17 @@ impl Net {
         }
     }
 
-    /// Has the handler told, once, when the next flush has handed output to the kernel: at the end of
-    /// this turn, or when the kernel has room again. [`Connection::bytes_out`] says how far it went.
+    /// Has the handler told, once, at the end of this turn, when what could be sent was sent.
+    /// [`Connection::bytes_out`] says how far that went.
     pub(crate) fn tell_sent(&mut self, key: Key) {
+        self.tell_sent_later(key);
+        self.mark_dirty(key);
+    }
+
+    /// Has the handler told, once, when the kernel has next taken output.
+    pub(crate) fn tell_sent_later(&mut self, key: Key) {
         if let Some(conn) = self.conns.get_mut(key) {
             conn.tells_sent = true;
-            self.mark_dirty(key);
         }
     }
 
@@ -355,7 +361,10 @@ impl Net {
     /// Sends what is queued, and then takes the step that waited for the queue to be empty.
     fn flush<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
         let Some(conn) = self.conns.get_mut(key) else { return };
-        if conn.blocked || !matches!(conn.phase, Phase::Open | Phase::Closing) {
+        if conn.blocked {
+            return note_sent(key, conn, &mut self.notices);
+        }
+        if !matches!(conn.phase, Phase::Open | Phase::Closing) {
             return;
         }
         let flushed = if conn.staged.len() > 0 {
@@ -371,9 +380,7 @@ impl Net {
             self.watch_output(key);
         }
         let Some(conn) = self.conns.get_mut(key) else { return };
-        if std::mem::take(&mut conn.tells_sent) {
-            self.notices.push_back(Notice::Sent(key));
-        }
+        note_sent(key, conn, &mut self.notices);
         if conn.pressured {
             self.check_low_mark(key, ops);
         } else if conn.fin_wanted {
@@ -462,5 +469,12 @@ impl Net {
             self.shorten_patience(key);
         }
         self.end_goodbye(key, ops);
+    }
+}
+
+/// Tells a handler that asked for it how far its output came.
+fn note_sent(key: Key, conn: &mut Connection, notices: &mut VecDeque<Notice>) {
+    if std::mem::take(&mut conn.tells_sent) {
+        notices.push_back(Notice::Sent(key));
     }
 }

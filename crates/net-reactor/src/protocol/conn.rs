@@ -125,10 +125,15 @@ impl<'a> Conn<'a> {
         self.reactor.core.net.holds_back(self.key)
     }
 
-    /// Has the handler told, with the message [`Sent`](super::stream::Sent), when the kernel has next
-    /// taken output.
+    /// Has the handler told, with the message [`Sent`](super::stream::Sent), at the end of this turn,
+    /// when what could be sent was sent.
     pub(crate) fn tell_sent(&mut self) {
         self.reactor.core.net.tell_sent(self.key);
+    }
+
+    /// Has the handler told in the same way when the kernel has next taken output.
+    pub(crate) fn tell_sent_later(&mut self) {
+        self.reactor.core.net.tell_sent_later(self.key);
     }
 
     /// Whether what is written is not what is sent.

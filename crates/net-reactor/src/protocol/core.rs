@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::calls::Call;
+#[cfg(feature = "async")]
+use super::future::Executor;
 use super::handle::LoopHandle;
 use super::loop_config::LoopConfig;
 use super::loop_shared::LoopShared;
@@ -54,6 +56,8 @@ pub(crate) struct Core {
     pub(crate) stop: StopState,
     pub(crate) drain: Duration,
     pub(crate) rng: Rng,
+    #[cfg(feature = "async")]
+    pub(crate) executor: Executor,
 }
 
 /// What a loop that has stopped should not have any more.
@@ -134,6 +138,8 @@ impl Core {
             stop: StopState::default(),
             drain: config.drain,
             rng: Rng::new(seed),
+            #[cfg(feature = "async")]
+            executor: Executor::default(),
         }
     }
 
@@ -187,6 +193,10 @@ impl Core {
 
     /// Whether something is to be done without waiting for an event.
     pub(crate) fn has_work(&self) -> bool {
+        #[cfg(feature = "async")]
+        if self.executor.has_wishes() {
+            return true;
+        }
         !self.local.is_empty()
             || !self.remote.is_empty()
             || self.net.has_dirty()

@@ -19,6 +19,8 @@ mod fd;
 mod frame_conn;
 mod frame_handler;
 mod framed;
+#[cfg(feature = "async")]
+mod future;
 mod handle;
 mod handlers;
 mod jobs;
@@ -54,6 +56,8 @@ pub use self::fd::{
 pub use self::frame_conn::{FrameConn, SendError};
 pub use self::frame_handler::FrameHandler;
 pub use self::framed::Framed;
+#[cfg(feature = "async")]
+pub use self::future::{AsyncLoop, AsyncStream, AsyncWriter, Connecting, Elapsed, Sleep, Write};
 pub use self::handle::{ConnHandle, LoopHandle, PostError, PostRefused};
 pub(crate) use self::handlers::Factory;
 pub use self::handlers::{IntoHandler, Peer};

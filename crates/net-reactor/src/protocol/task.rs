@@ -45,6 +45,9 @@ pub(crate) enum Task {
         peer: SocketAddr,
         permit: Option<Permit>,
     },
+    /// A future was woken.
+    #[cfg(feature = "async")]
+    Poll(Key),
     /// A blocking job is done.
     Finished {
         job: Key,
@@ -62,6 +65,8 @@ impl fmt::Debug for Task {
             Self::Abort(_) => "Abort",
             Self::Broadcast(_) => "Broadcast",
             Self::Adopt { .. } => "Adopt",
+            #[cfg(feature = "async")]
+            Self::Poll(_) => "Poll",
             Self::Finished { .. } => "Finished",
         })
     }
@@ -76,6 +81,9 @@ pub(crate) enum LocalTask {
     },
     /// Reading was resumed while input waited.
     InputWaits(Key),
+    /// A future is new.
+    #[cfg(feature = "async")]
+    Poll(Key),
     /// A handler asked for what it has left of its input.
     LookAgain(Key),
     /// A connection wants more of its producer.
@@ -90,6 +98,8 @@ impl fmt::Debug for LocalTask {
             Self::Run(_) => "Run",
             Self::Message { .. } => "Message",
             Self::InputWaits(_) => "InputWaits",
+            #[cfg(feature = "async")]
+            Self::Poll(_) => "Poll",
             Self::LookAgain(_) => "LookAgain",
             Self::Produce(_) => "Produce",
             Self::PokeFd(_) => "PokeFd",

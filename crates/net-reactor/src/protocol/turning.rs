@@ -73,6 +73,12 @@ impl<E: Engine> Stages for Dispatcher<E> {
     }
 
     fn run_tasks(&mut self) {
+        #[cfg(feature = "async")]
+        {
+            // Those that came up outside of a poll: a stream was dropped, say, or written to.
+            self.grant_wishes();
+            self.follow_up();
+        }
         // Asked before the inbox is emptied, so that what a thread posted before it stopped the
         // loop runs before the stop. For the same reason there is no limit then.
         let stops = matches!(self.core.stop, StopState::Running)
@@ -137,6 +143,8 @@ impl<E: Engine> Dispatcher<E> {
             }
             LocalTask::InputWaits(key) => self.deliver_waiting(key),
             LocalTask::LookAgain(key) => self.deliver_again(key),
+            #[cfg(feature = "async")]
+            LocalTask::Poll(place) => self.poll_future(place),
             LocalTask::Produce(key) => self.produce(key),
             LocalTask::PokeFd(key) => self.on_fd_poked(key),
         }
@@ -179,6 +187,8 @@ impl<E: Engine> Dispatcher<E> {
                     engine.adopt_handover(key, socket)
                 });
             }
+            #[cfg(feature = "async")]
+            Task::Poll(place) => self.poll_future(place),
             Task::Finished { job, result } => self.finish_job(job, result),
         }
         self.follow_up();

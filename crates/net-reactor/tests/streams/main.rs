@@ -2,9 +2,11 @@
 //!
 //! The numbers in the tests are those of Tornado's in the list of tests worth porting.
 
+mod awaited;
 mod connecting;
 mod ends;
 mod flow;
+mod futures;
 mod limits;
 mod mixed;
 mod reads;

@@ -13,7 +13,11 @@ use std::fmt;
 
 pub use self::error::{Amount, ReadError, ReadRefused, WriteRefused};
 use self::state::State;
+#[cfg(feature = "async")]
+pub(crate) use self::state::close_reason_of;
 pub use self::stream_conn::StreamConn;
+#[cfg(feature = "async")]
+pub(crate) use self::want::{Look, Want};
 use super::{Conn, Eof, Failure, Flow, Message, Protocol, Reactor, Tag};
 use crate::base::Input;
 use crate::net::{CloseReason, ConnectError};

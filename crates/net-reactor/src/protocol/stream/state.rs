@@ -158,7 +158,7 @@ impl State {
             self.call_knowing(conn, None, |stream| (write.then)(stream, Ok(())))?;
         }
         if !self.writes.is_empty() {
-            conn.tell_sent();
+            conn.tell_sent_later();
         }
         self.settle(conn)
     }
@@ -352,15 +352,34 @@ impl State {
 
 /// Closes for a peer that has finished as for any other that has, when a function passes that on.
 fn end_kindly(conn: &mut Conn<'_>, flow: Flow) -> Flow {
-    let Err(failure) = flow else { return Ok(()) };
-    let source = failure.source();
-    let has_ended = source.downcast_ref() == Some(&ReadError::Ended)
-        || source.downcast_ref() == Some(&ReadRefused::Ended);
-    if !has_ended {
-        return Err(failure);
+    match flow {
+        Err(failure) if is_peers_end(&failure) => {
+            conn.close_because(CloseReason::PeerClosed);
+            Ok(())
+        }
+        flow => flow,
     }
-    conn.close_because(CloseReason::PeerClosed);
-    Ok(())
+}
+
+/// Whether a failure is that of a read whose peer has finished.
+fn is_peers_end(failure: &Failure) -> bool {
+    let source = failure.source();
+    source.downcast_ref() == Some(&ReadError::Ended)
+        || source.downcast_ref() == Some(&ReadRefused::Ended)
+}
+
+/// Returns what a connection closes with whose reader failed.
+#[cfg(feature = "async")]
+pub(crate) fn close_reason_of(failure: Failure) -> CloseReason {
+    match failure.source().downcast_ref() {
+        _ if is_peers_end(&failure) => CloseReason::PeerClosed,
+        Some(error @ ReadError::TooLong { .. }) => Failure::malformed(*error).into_reason(),
+        Some(ReadError::BufferFull { limit_bytes }) => CloseReason::InputOverflow {
+            unconsumed_bytes: limit_bytes + 1,
+            limit_bytes: *limit_bytes,
+        },
+        _ => failure.into_reason(),
+    }
 }
 
 impl fmt::Debug for State {

@@ -7,7 +7,7 @@ use crate::base::Input;
 
 /// The bytes that a read waits for.
 #[derive(Debug, Clone)]
-pub(super) enum Want {
+pub(crate) enum Want {
     /// Everything up to a delimiter, and the delimiter.
     Until { delimiter: Cow<'static, [u8]>, bytes_max: usize },
     /// A number of bytes.
@@ -16,7 +16,7 @@ pub(super) enum Want {
 
 /// What a look at the bytes came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look<'a> {
+pub(crate) enum Look<'a> {
     /// The read is satisfied, by these.
     Taken(&'a [u8]),
     /// More bytes may satisfy it; none were taken.
@@ -30,7 +30,7 @@ impl Want {
     ///
     /// The result depends on the bytes alone and not on how they were cut, and no byte is searched
     /// twice for one delimiter.
-    pub(super) fn take<'a>(&mut self, input: &mut Input<'a>) -> Look<'a> {
+    pub(crate) fn take<'a>(&mut self, input: &mut Input<'a>) -> Look<'a> {
         match self {
             Self::Until { delimiter, bytes_max } => take_until(input, delimiter, *bytes_max),
             Self::Bytes { count, amount: Amount::Whole } => {
