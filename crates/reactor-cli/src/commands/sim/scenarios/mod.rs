@@ -16,6 +16,7 @@
 
 mod abort_storm;
 mod addresses;
+mod awaited;
 mod balance;
 mod big_transfer;
 mod broadcast;
@@ -124,6 +125,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("whispers", "messages among the connections of a loop never run within another callback", whispers::run),
     scenario("tags", "timers of connections: none early, none after it was cancelled by one due with it", tags::run),
     scenario("reads", "requests read in steps, in every way, are read whole; each read and write is told once", reads::run),
+    scenario("awaited", "servers and clients in linear code lose no byte to reads that are taken back", awaited::run),
     scenario("delimiters", "records are found by their delimiters however those are cut", delimiters::run),
     scenario("stops", "a stop comes after what was posted before, and in time with stubborn connections", stops::run),
     scenario("handover", "a peer is served although the loop that should take it refuses", handover::run),
