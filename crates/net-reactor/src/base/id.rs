@@ -69,6 +69,13 @@ id! {
 }
 
 id! {
+    /// The identity of a socket of datagrams, shown as `d<loop>.<slot>.<generation>`.
+    ///
+    /// After the socket is closed it names nothing, also when its slot is used again.
+    DatagramId, "d"
+}
+
+id! {
     /// The identity of a timer made by [`Reactor::call_later`](crate::Reactor::call_later) and its
     /// kin, shown as `t<loop>.<slot>.<generation>`.
     ///

@@ -20,7 +20,7 @@ pub(crate) use address::CompactAddress;
 pub(crate) use id::LoopId;
 #[cfg(feature = "async")]
 pub use id::TaskId;
-pub use id::{ConnId, FdId, ListenerId, TimerId};
+pub use id::{ConnId, DatagramId, FdId, ListenerId, TimerId};
 #[cfg(test)]
 pub(crate) use inbound::MOVED;
 pub(crate) use inbound::{Inbound, ScanMark};

@@ -24,6 +24,7 @@ macro_rules! suite {
 }
 
 mod connections;
+mod datagrams;
 mod fds;
 mod kernels;
 mod rig;

@@ -9,6 +9,8 @@
 
 #[cfg(test)]
 mod conformance;
+mod datagram_options;
+mod datagram_sys;
 mod descriptor;
 mod fd_sys;
 mod interest;
@@ -28,6 +30,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use datagram_options::{DatagramOptions, MulticastGroup};
+pub(crate) use datagram_options::{Group, Membership};
+pub(crate) use datagram_sys::{DatagramSys, MESSAGE_TOO_LONG};
 pub use descriptor::Descriptor;
 #[cfg(any(test, feature = "sim"))]
 pub(crate) use descriptor::Held;
@@ -100,8 +105,8 @@ pub(crate) trait Wake: Send + Sync {
 /// - a closed socket is forgotten: its token is never reported by a later `wait`;
 /// - the clock never goes backwards.
 ///
-/// A stream or listener must be closed; dropping one need not give its descriptor back.
-pub(crate) trait Sys: FdSys + 'static {
+/// A stream, listener or socket of datagrams must be closed; dropping one need not give its descriptor back.
+pub(crate) trait Sys: FdSys + DatagramSys + 'static {
     type Listener: 'static;
     type Stream: Send + 'static;
 

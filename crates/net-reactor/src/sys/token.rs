@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Dial,
     /// A descriptor that the user brought.
     Fd,
+    /// A socket of datagrams.
+    Udp,
 }
 
 /// The identity of a registered socket: its kind, slot and generation.
@@ -50,6 +52,10 @@ impl Token {
         Self { kind: Kind::Fd, key }
     }
 
+    pub(crate) const fn udp(key: Key) -> Self {
+        Self { kind: Kind::Udp, key }
+    }
+
     pub(crate) fn to_word(self) -> u64 {
         debug_assert!(u64::from(self.key.index) <= INDEX_MASK, "at most 2^29 slots");
         let kind: u64 = match self.kind {
@@ -57,6 +63,7 @@ impl Token {
             Kind::Listener => 1,
             Kind::Dial => 2,
             Kind::Fd => 3,
+            Kind::Udp => 4,
         };
         u64::from(self.key.generation) << 32 | kind << KIND_SHIFT | u64::from(self.key.index)
     }
@@ -66,7 +73,8 @@ impl Token {
             0 => Kind::Stream,
             1 => Kind::Listener,
             2 => Kind::Dial,
-            _ => Kind::Fd,
+            3 => Kind::Fd,
+            _ => Kind::Udp,
         };
         let key = Key { index: (word & INDEX_MASK) as u32, generation: (word >> 32) as u32 };
         Self { kind, key }
@@ -84,9 +92,8 @@ mod tests {
             Key { index: 7, generation: u32::MAX - 1 },
             Key { index: (1 << 29) - 1, generation: 3 },
         ] {
-            for token in
-                [Token::listener(key), Token::stream(key), Token::dial(key), Token::fd(key)]
-            {
+            let makers = [Token::listener, Token::stream, Token::dial, Token::fd, Token::udp];
+            for token in makers.map(|make| make(key)) {
                 assert_eq!(Token::from_word(token.to_word()), token);
             }
         }

@@ -157,6 +157,13 @@ faults! {
     /// Asking for the own address fails with `ENOBUFS`, as getsockname(2) may.
     LocalAddressFails = "local-address-fails", Failing;
 
+    /// A datagram is lost on its way, and nobody is told. Every network.
+    DatagramLost = "datagram-lost", Failing;
+    /// A datagram arrives twice. A route that changes, or a link that repeats.
+    DatagramTwice = "datagram-twice", Harmless;
+    /// A datagram takes up to 200 ms longer, and others overtake it. Every network.
+    DatagramLate = "datagram-late", Harmless;
+
     /// A wait reports a socket without a cause: readable, writable or both. epoll, kqueue.
     ReportSpurious = "report-spurious", Harmless;
     /// A report comes up to 5 ms late. A busy machine.

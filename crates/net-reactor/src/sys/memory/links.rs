@@ -263,11 +263,13 @@ impl State {
         let (now, default) = (self.now, self.settings.link);
         if from == to {
             let hop = Hop { from, to, sent: now, cuts: 0 };
+            self.on_way(now, &segment);
             return self.set_out(now + self.settings.local_latency, hop, segment);
         }
         let wire = self.wire((from, to));
         let hop = Hop { from, to, sent: now, cuts: wire.cuts };
         if wire.cut {
+            self.on_way(now, &segment);
             return self.on_lost(segment, now);
         }
         if wire.clogged {
@@ -286,6 +288,7 @@ impl State {
             wire.free_at = leaves;
         }
         let at = leaves + link.latency.draw(&mut wire.rng);
+        self.on_way(leaves, &segment);
         self.set_out(at, hop, segment);
     }
 
@@ -309,8 +312,12 @@ impl State {
         self.schedule(at, Event::Arrival { hop: Hop { from, to, sent: now, cuts }, segment });
     }
 
-    /// Lets a segment arrive at a time, or behind those to the same socket that set out earlier.
+    /// Lets a segment arrive at a time, or behind those to the same stream that set out earlier.
     fn set_out(&mut self, at: Instant, hop: Hop, segment: Segment) {
+        let at = match &segment {
+            Segment::Datagram(flight) => at + flight.late,
+            _ => at,
+        };
         let receiver = segment.receiver().and_then(|key| self.sockets.get_mut(key));
         let at = receiver.map_or(at, |receiver| receiver.incoming.arrival(at));
         self.schedule(at, Event::Arrival { hop, segment });

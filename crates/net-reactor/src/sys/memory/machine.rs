@@ -122,6 +122,8 @@ pub(super) struct Machine {
     kernels_made: usize,
     /// Listening sockets, in the order of their making.
     pub(super) listening: Vec<Key>,
+    /// Sockets of datagrams, likewise.
+    pub(super) datagrams: Vec<Key>,
 }
 
 impl Machine {
@@ -142,6 +144,7 @@ impl Machine {
             kernels: Vec::new(),
             kernels_made: 0,
             listening: Vec::new(),
+            datagrams: Vec::new(),
         }
     }
 
@@ -207,6 +210,8 @@ pub(super) enum Named {
     Stream(Key),
     /// An end of a pipe or pair.
     End(Key),
+    /// A socket of datagrams.
+    Udp(Key),
 }
 
 /// The kernel's side of one loop.

@@ -11,6 +11,8 @@
 mod alarm;
 mod chance;
 mod clock;
+mod datagram_calls;
+mod datagrams;
 mod descriptors;
 mod ends;
 mod fault;
@@ -136,10 +138,12 @@ impl Drop for Memory {
         let mut state = self.world.state();
         let kernel = self.kernel;
         let streams = state.held_by(kernel);
+        let datagrams = state.udp_of(kernel);
         let listeners: Vec<Key> = state.listeners_of(kernel).collect();
         state.trace_loop(kernel, "end", &[listeners.len() as u64, streams.len() as u64]);
         listeners.into_iter().for_each(|key| state.close_listener(key));
         streams.into_iter().for_each(|key| state.close(key));
+        datagrams.into_iter().for_each(|key| state.close_udp(key));
         let jobs = state.retire(kernel);
         // Dropping a job runs the code of what it owns.
         drop(state);

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use super::datagrams::Flight;
 use super::fault::Fault;
 use super::links::Hop;
 use super::machine::Named;
@@ -29,6 +30,8 @@ pub(super) enum Event {
     Retry { key: Key },
     /// A keep-alive timer fires.
     KeepAlive { key: Key },
+    /// A datagram leaves its host.
+    Left { from: Key, bytes: usize },
     /// An answer about a name.
     Answer { kernel: usize, query: Key, host: String },
     /// Something that a fault held back.
@@ -52,13 +55,17 @@ pub(super) enum Segment {
     /// A question whether the peer is there: a zero-window or keep-alive probe, or a repetition of
     /// what has arrived.
     Probe { from: Key, to: Key },
+    /// A datagram.
+    Datagram(Box<Flight>),
+    /// The answer to a datagram that nobody listens for, to the socket that sent it.
+    Unheard { to: Key, target: SocketAddr },
 }
 
 impl Segment {
-    /// Returns the socket that it is for, if that is known.
+    /// Returns the stream that it is for, if that is known.
     pub(super) fn receiver(&self) -> Option<Key> {
         match self {
-            Self::Syn { .. } => None,
+            Self::Syn { .. } | Self::Datagram(_) | Self::Unheard { .. } => None,
             Self::SynAck { to, .. }
             | Self::Refusal { to, .. }
             | Self::Data { to, .. }
@@ -68,12 +75,14 @@ impl Segment {
         }
     }
 
-    /// Returns the socket that sends something again if no answer comes.
+    /// Returns the stream that sends something again if no answer comes.
     pub(super) fn waiting(&self) -> Option<Key> {
         match self {
             Self::Syn { from } | Self::Data { from, .. } | Self::Fin { from, .. } => Some(*from),
             Self::SynAck { to, .. } | Self::Refusal { to, .. } => Some(*to),
-            Self::Reset { .. } | Self::Probe { .. } => None,
+            Self::Reset { .. } | Self::Probe { .. } | Self::Datagram(_) | Self::Unheard { .. } => {
+                None
+            }
         }
     }
 
@@ -81,6 +90,7 @@ impl Segment {
     pub(super) fn len(&self) -> u64 {
         match self {
             Self::Data { bytes, .. } => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            Self::Datagram(flight) => u64::try_from(flight.bytes.len()).unwrap_or(u64::MAX),
             _ => 0,
         }
     }
@@ -122,6 +132,7 @@ impl State {
             Event::Arrival { hop, segment } => self.arrive(hop, segment),
             Event::Retry { key } => self.on_retry(key),
             Event::KeepAlive { key } => self.on_keep_alive(key),
+            Event::Left { from, bytes } => self.release_udp(from, bytes),
             Event::Answer { kernel, query, host } => self.answer(kernel, query, &host),
         }
     }
@@ -136,6 +147,8 @@ impl State {
                 self.on_stream(hop, (from, to, seq), segment);
             }
             Segment::Probe { from, to } => self.on_probe(from, to),
+            Segment::Datagram(flight) => self.on_datagram(hop, *flight),
+            Segment::Unheard { to, target } => self.on_unheard(to, target),
         }
     }
 

@@ -52,6 +52,7 @@ impl State {
             self.listeners.remove(key);
         }
         self.vanish_ends(machine);
+        self.vanish_udp(machine);
         let mut jobs = Vec::new();
         for kernel in std::mem::take(&mut self.machines[machine].kernels) {
             // Its descriptor vanishes with the table.

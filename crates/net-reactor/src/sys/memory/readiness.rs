@@ -161,6 +161,7 @@ impl State {
         let mut sockets: Vec<Named> = self.listeners_of(kernel).map(Named::Listener).collect();
         sockets.extend(self.held_by(kernel).into_iter().map(Named::Stream));
         sockets.extend(self.ends_of(kernel).map(Named::End));
+        sockets.extend(self.udp_of(kernel).into_iter().map(Named::Udp));
         if sockets.is_empty() {
             return;
         }
@@ -174,6 +175,10 @@ impl State {
             Named::End(key) => {
                 let direction = self.drawn_index(Fault::ReportSpurious, 3);
                 self.note_end(key, spurious(direction));
+            }
+            Named::Udp(key) => {
+                let direction = self.drawn_index(Fault::ReportSpurious, 3);
+                self.note_udp(key, spurious(direction));
             }
         }
     }
@@ -203,6 +208,9 @@ impl State {
                 .ends
                 .get(key)
                 .is_some_and(|end| end.kernel == Some(kernel) && !end.edges.pending.is_empty()),
+            Named::Udp(key) => {
+                self.udp.get(key).is_some_and(|socket| !socket.edges.pending.is_empty())
+            }
         }
     }
 
@@ -223,6 +231,7 @@ impl State {
                 let end = self.ends.get_mut(key)?;
                 if end.kernel == Some(kernel) { end.edges.take() } else { None }
             }
+            Named::Udp(key) => self.udp.get_mut(key)?.edges.take(),
         }
     }
 
@@ -232,6 +241,7 @@ impl State {
             Named::Listener(key) => self.listeners.get_mut(key).map(|each| &mut each.edges),
             Named::Stream(key) => self.sockets.get_mut(key).map(|socket| &mut socket.edges),
             Named::End(key) => self.ends.get_mut(key).map(|end| &mut end.edges),
+            Named::Udp(key) => self.udp.get_mut(key).map(|socket| &mut socket.edges),
         };
         if let Some(edges) = edges {
             edges.pending.merge(flags);

@@ -132,6 +132,8 @@ impl State {
             Segment::Fin { from, seq, .. } => (from, Lost { seq, bytes: None }),
             // The next probe follows anyway, and nobody repeats a reset.
             Segment::Probe { .. } | Segment::Reset { .. } => return,
+            // That is what datagrams are like.
+            Segment::Datagram(_) | Segment::Unheard { .. } => return,
         };
         if let Some(sender) = self.sockets.get_mut(from)
             && sender.phase == Phase::Open

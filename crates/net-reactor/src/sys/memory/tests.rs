@@ -3,6 +3,7 @@
 mod addresses;
 mod any_world;
 mod clocks;
+mod datagrams;
 mod faults;
 mod held;
 mod links;

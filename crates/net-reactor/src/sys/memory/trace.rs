@@ -235,6 +235,11 @@ fn segment_words(segment: &Segment) -> (&'static str, Key, u64) {
         Segment::Fin { to, .. } => ("fin to", *to, 0),
         Segment::Reset { to } => ("reset to", *to, 0),
         Segment::Probe { to, .. } => ("probe to", *to, 0),
+        Segment::Datagram(flight) => {
+            let target = hash_address(0, flight.target);
+            ("datagram of", flight.from, hash_bytes(target, &flight.bytes))
+        }
+        Segment::Unheard { to, .. } => ("nobody listens, for", *to, 0),
     }
 }
 
@@ -284,6 +289,7 @@ impl State {
             Event::Arrival { segment, .. } => segment_words(segment),
             Event::Retry { key } => ("retry of", *key, 0),
             Event::KeepAlive { key } => ("keep-alive of", *key, 0),
+            Event::Left { from, bytes } => ("room for", *from, *bytes as u64),
             Event::Answer { kernel, query, .. } => ("answer to", *query, *kernel as u64),
             // What was held back is noted where it comes out.
             Event::Later(_) => return,
@@ -293,6 +299,13 @@ impl State {
             if let Event::Arrival { segment: Segment::Data { bytes, .. }, .. } = event {
                 let _ = write!(line, ", {} bytes", bytes.len());
             }
+        });
+    }
+
+    /// Notes that a datagram found no room at a socket.
+    pub(super) fn trace_no_room(&mut self, key: Key) {
+        self.trace.event(self.now, Lane::NET, "no room at", &[word_of(key)], |line| {
+            let _ = write!(line, " #{key:?}");
         });
     }
 

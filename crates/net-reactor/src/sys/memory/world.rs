@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Memory;
 use super::alarm::{Alarm, Roused};
 use super::chance::Chance;
+use super::datagrams::Udp;
 use super::ends::{Dropped, End, Pipe};
 use super::fault::{Fault, FaultRates, FaultTable};
 use super::inject::Doom;
@@ -51,7 +52,8 @@ const TIME_WAIT: Duration = Duration::from_secs(60);
 ///   after a second on loopback (`net.ipv4.tcp_tw_reuse`). Any number of connections can be in
 ///   `TIME_WAIT`, and a reset does not end it.
 /// - A server's end whose client vanished before its answer came stays in the backlog, half open.
-/// - No router sends ICMP: what cannot arrive is lost in silence.
+/// - No router sends ICMP: what cannot arrive is lost in silence. A host that nobody listens on at a
+///   port says so to a connected socket of datagrams.
 /// - One descriptor table serves all loops of a host, as if they were one process.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -197,6 +199,7 @@ pub(super) struct State {
     pub(super) kernels: Vec<Kernel>,
     pub(super) sockets: Slab<Socket>,
     pub(super) listeners: Slab<Listening>,
+    pub(super) udp: Slab<Udp>,
     pub(super) ends: Slab<End>,
     pub(super) pipes: Slab<Pipe>,
     pub(super) dropped: Arc<Dropped>,
@@ -242,6 +245,7 @@ impl State {
             kernels: Vec::new(),
             sockets: Slab::default(),
             listeners: Slab::default(),
+            udp: Slab::default(),
             ends: Slab::default(),
             pipes: Slab::default(),
             dropped: Arc::default(),

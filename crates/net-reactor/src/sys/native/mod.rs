@@ -1,5 +1,6 @@
 //! The real kernel, over `mio` (readiness, wake-up) and `socket2` (socket options).
 
+mod datagrams;
 mod fds;
 mod reserve;
 mod resolver;

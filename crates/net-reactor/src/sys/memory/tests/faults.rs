@@ -78,6 +78,9 @@ fn try_out(world: &World, fault: Fault) {
         Fault::ShutdownNotConnected => shutdown_dies(world, fault),
         Fault::ResetOvertakes => reset_overtakes(world, fault),
         Fault::OptionInvalid | Fault::LocalAddressFails => small_calls_fail(world, fault),
+        Fault::DatagramLost | Fault::DatagramTwice | Fault::DatagramLate => {
+            datagrams::try_datagrams(world, fault);
+        }
         Fault::ReportSpurious
         | Fault::ReportLate
         | Fault::ReportSplit
