@@ -60,23 +60,23 @@ pub mod planted {
 
 #[cfg(feature = "async")]
 pub use base::TaskId;
-pub use base::{ConnId, FdId, Input, Instant, ListenerId, TimerId, TooLong};
+pub use base::{ConnId, DatagramId, FdId, Input, Instant, ListenerId, TimerId, TooLong};
 pub use driver::Ready;
 pub use endpoint::*;
 pub use net::{
-    AddFdError, AddFdRefused, Answer, CloseReason, Closed, ConnConfig, ConnStats, ConnectError,
-    ConnectOptions, Layer, ListenError, OnHighMark, PeerLimits, Pressure, Resolve, StaticNames,
-    Target, TargetError, Timeout, Timeouts,
+    AddFdError, AddFdRefused, Answer, BindError, CloseReason, Closed, ConnConfig, ConnStats,
+    ConnectError, ConnectOptions, DatagramError, DatagramSendError, Layer, ListenError, OnHighMark,
+    PeerLimits, Pressure, Resolve, StaticNames, Target, TargetError, Timeout, Timeouts,
 };
 pub use protocol::{
     AcceptedFd, Amount, BlockOnLoopError, Buffered, BufferedFd, BufferedHandler, Conn, ConnHandle,
-    Eof, EventLoop, Failure, Fd, FdDispatcher, FdHandler, FdRole, Flow, FrameConn, FrameHandler,
-    Framed, IntoHandler, LoopConfig, LoopError, LoopHandle, LoopStats, Message, Peer, Period,
-    PostError, PostRefused, Protocol, QueueFull, Reactor, ReadError, ReadRefused, RemoteCall,
-    Round, SendError, ServerHandle, Shared, Stopped, Stream, StreamConn, Tag, Tick, WorkError,
-    WriteRefused,
+    Datagram, DatagramHandle, DatagramSocket, Eof, EventLoop, Failure, Fd, FdDispatcher, FdHandler,
+    FdRole, Flow, FrameConn, FrameHandler, Framed, IntoHandler, LoopConfig, LoopError, LoopHandle,
+    LoopStats, Message, Peer, Period, PostError, PostRefused, Protocol, QueueFull, Reactor,
+    ReadError, ReadRefused, RemoteCall, Round, SendError, ServerHandle, Shared, Stopped, Stream,
+    StreamConn, Tag, Tick, WorkError, WriteRefused,
 };
 #[cfg(feature = "async")]
 pub use protocol::{AsyncLoop, AsyncStream, AsyncWriter, Connecting, Elapsed, Sleep, Write};
 pub use service::*;
-pub use sys::{Descriptor, Interest, KeepAlive, ListenOptions};
+pub use sys::{DatagramOptions, Descriptor, Interest, KeepAlive, ListenOptions, MulticastGroup};

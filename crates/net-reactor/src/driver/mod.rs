@@ -11,6 +11,7 @@
 //!
 //! This layer knows slots and sockets. It does not know what a connection means to anybody.
 
+mod datagrams;
 mod fds;
 mod readiness;
 mod ready;
@@ -23,6 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub(crate) use datagrams::DatagramOps;
 pub(crate) use fds::FdOps;
 pub(crate) use readiness::Readiness;
 pub use ready::Ready;
@@ -69,6 +71,12 @@ pub(crate) enum Event<Socket, Lease> {
     Resolved(Resolution),
     /// A descriptor of the user's own is ready. [`FdOps::settle_fd`] is due when it was served.
     Ready { slot: Key, ready: Ready },
+    /// A datagram arrived. The lease must be given back with [`Engine::recycle`].
+    Datagram { slot: Key, from: SocketAddr, lease: Lease },
+    /// There is room to send datagrams again.
+    DatagramRoom { slot: Key },
+    /// An earlier datagram did not arrive, or receiving failed; the socket goes on.
+    DatagramFailed { slot: Key, error: io::Error },
 }
 
 /// How far a flush came.
@@ -108,7 +116,7 @@ pub(crate) type Handover = Box<dyn Any + Send>;
 /// The verbs of an engine that do not name its types, so that callbacks can use them through
 /// `dyn`. Hot are [`send`](Self::send) and [`flush`](Self::flush); the end of a turn calls them
 /// statically, a callback's own large write through `dyn`.
-pub(crate) trait Ops: FdOps {
+pub(crate) trait Ops: FdOps + DatagramOps {
     fn now(&self) -> Instant;
 
     fn wall(&self) -> SystemTime;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::datagrams::{DatagramShare, DatagramSlot, serve_datagrams};
 use super::fds::FdSlot;
 use super::service::{HotBuffer, Place, Served, serve_dial, serve_listener, serve_stream};
 use super::slots::{ListenerSlot, StreamSlot, StreamState};
@@ -38,12 +39,15 @@ pub(crate) struct Readiness<S: Sys> {
     /// Streams that are being connected beside others; the one that wins moves to `streams`.
     dials: SideTable<StreamSlot<S::Stream>>,
     pub(super) fds: SideTable<FdSlot>,
+    pub(super) datagrams: SideTable<DatagramSlot<S::Udp>>,
     /// Sockets with something to do, in the order in which they get their share.
     ready: VecDeque<Token>,
     /// How many of them belong to the current turn.
     turn_share: usize,
     /// How many more peers the listener at the front may accept in this turn.
     accepts_left: usize,
+    /// What the socket of datagrams there may still receive.
+    datagrams_left: DatagramShare,
     /// Whether the last wait may have brought answers to name queries.
     may_be_resolved: bool,
     reports: Vec<crate::sys::Readiness>,
@@ -61,9 +65,11 @@ impl<S: Sys> Readiness<S> {
             listeners: SideTable::default(),
             dials: SideTable::default(),
             fds: SideTable::default(),
+            datagrams: SideTable::default(),
             ready: VecDeque::new(),
             turn_share: 0,
             accepts_left: ACCEPTS_PER_TURN,
+            datagrams_left: DatagramShare::WHOLE,
             may_be_resolved: false,
             reports: Vec::new(),
             buffer: None,
@@ -81,6 +87,7 @@ impl<S: Sys> Readiness<S> {
             }
             Kind::Dial => self.dials.get_mut(report.token.key).map(|slot| slot.state.note(report)),
             Kind::Fd => self.fds.get_mut(report.token.key).map(|slot| slot.note(report)),
+            Kind::Udp => self.datagrams.get_mut(report.token.key).map(|slot| slot.note(report)),
         };
         match queue {
             Some(true) => self.ready.push_back(report.token),
@@ -90,7 +97,7 @@ impl<S: Sys> Readiness<S> {
     }
 
     /// Puts a socket on the ready list if it has something to do and is not there yet.
-    fn enqueue(&mut self, token: Token) {
+    pub(super) fn enqueue(&mut self, token: Token) {
         let queue = match token.kind {
             Kind::Listener => self.listeners.get_mut(token.key).is_some_and(ListenerSlot::enqueue),
             Kind::Stream => {
@@ -99,6 +106,7 @@ impl<S: Sys> Readiness<S> {
             Kind::Dial => self.dials.get_mut(token.key).is_some_and(|slot| slot.state.enqueue()),
             // Reports alone put them there.
             Kind::Fd => false,
+            Kind::Udp => self.datagrams.get_mut(token.key).is_some_and(DatagramSlot::enqueue),
         };
         if queue {
             self.ready.push_back(token);
@@ -107,7 +115,7 @@ impl<S: Sys> Readiness<S> {
 
     /// Serves the socket at the front of the ready list once.
     fn serve(&mut self, token: Token) -> Served<S> {
-        let Self { sys, streams, listeners, dials, fds, buffer, .. } = self;
+        let Self { sys, streams, listeners, dials, fds, datagrams, buffer, .. } = self;
         match token.kind {
             Kind::Stream => match streams.get_mut(token.key) {
                 Some(slot) => serve_stream(sys, buffer, token.key, slot),
@@ -129,6 +137,12 @@ impl<S: Sys> Readiness<S> {
                 let ready = fds.get_mut(token.key).and_then(FdSlot::take_ready);
                 (ready.map(|ready| Event::Ready { slot: token.key, ready }), Place::Gone)
             }
+            Kind::Udp => match datagrams.get_mut(token.key) {
+                Some(slot) => {
+                    serve_datagrams(sys, buffer, &mut self.datagrams_left, token.key, slot)
+                }
+                None => (None, Place::Gone),
+            },
         }
     }
 }
@@ -169,6 +183,7 @@ impl<S: Sys> Engine for Readiness<S> {
                 self.ready.pop_front();
                 self.turn_share -= 1;
                 self.accepts_left = ACCEPTS_PER_TURN;
+                self.datagrams_left = DatagramShare::WHOLE;
             }
             if place == Place::Back {
                 self.ready.push_back(token);

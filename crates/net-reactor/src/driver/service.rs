@@ -18,6 +18,22 @@ pub(crate) struct HotBuffer {
 }
 
 impl HotBuffer {
+    /// Takes the buffer, or makes it at its first use.
+    pub(super) fn take(buffer: &mut Option<Box<[u8]>>) -> Self {
+        let make = || vec![0; FRONT_BYTES + READ_BYTES_PER_TURN].into_boxed_slice();
+        Self { buffer: buffer.take().unwrap_or_else(make), len: 0 }
+    }
+
+    /// Returns the place for what is received.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        &mut self.buffer[FRONT_BYTES..]
+    }
+
+    /// So many bytes were received.
+    pub(super) fn filled(self, len: usize) -> Self {
+        Self { len, ..self }
+    }
+
     pub(super) fn into_inner(self) -> Box<[u8]> {
         self.buffer
     }
@@ -140,10 +156,8 @@ fn receive<S: Sys>(
     key: Key,
     slot: &mut StreamSlot<S::Stream>,
 ) -> Option<Event<S::Stream, HotBuffer>> {
-    let mut hot = buffer
-        .take()
-        .unwrap_or_else(|| vec![0; FRONT_BYTES + READ_BYTES_PER_TURN].into_boxed_slice());
-    let received = sys.receive(&mut slot.stream, &mut hot[FRONT_BYTES..]);
+    let mut hot = HotBuffer::take(buffer);
+    let received = sys.receive(&mut slot.stream, hot.room());
     let state = &mut slot.state;
     let event = match received {
         Ok(len @ 1..) => {
@@ -153,7 +167,7 @@ fn receive<S: Sys>(
                 (len == READ_BYTES_PER_TURN && !planted(Bug::LostReadEdge))
                     || (state.has(StreamState::HANG_UP) && !planted(Bug::LostHangUp)),
             );
-            return Some(Event::Data { slot: key, lease: HotBuffer { buffer: hot, len } });
+            return Some(Event::Data { slot: key, lease: hot.filled(len) });
         }
         Ok(0) => {
             state.set(StreamState::ENDED, true);
@@ -174,7 +188,7 @@ fn receive<S: Sys>(
             Some(Event::Failed { slot: key, error })
         }
     };
-    *buffer = Some(hot);
+    *buffer = Some(hot.into_inner());
     event
 }
 

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use crate::net::{AddFdError, ConnectError, ListenError, TargetError};
+use crate::net::{AddFdError, BindError, ConnectError, ListenError, TargetError};
 use crate::protocol::LoopError;
 
 /// Why a server or a client cannot start or go on.
@@ -12,6 +12,8 @@ use crate::protocol::LoopError;
 pub enum Error {
     /// The address cannot be listened on.
     Listen(ListenError),
+    /// The socket of datagrams cannot be made.
+    Bind(BindError),
     /// The connection could not be opened.
     Connect(ConnectError),
     /// The text does not say where to connect.
@@ -34,6 +36,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen(error) => error.fmt(f),
+            Self::Bind(error) => error.fmt(f),
             Self::Connect(error) => error.fmt(f),
             Self::Target(error) => error.fmt(f),
             Self::AddFd(error) => error.fmt(f),
@@ -62,6 +65,7 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Listen(error) => error.source(),
+            Self::Bind(error) => error.source(),
             Self::Connect(error) => error.source(),
             Self::Target(error) => error.source(),
             Self::AddFd(error) => error.source(),
@@ -74,6 +78,12 @@ impl StdError for Error {
 impl From<ListenError> for Error {
     fn from(error: ListenError) -> Self {
         Self::Listen(error)
+    }
+}
+
+impl From<BindError> for Error {
+    fn from(error: BindError) -> Self {
+        Self::Bind(error)
     }
 }
 

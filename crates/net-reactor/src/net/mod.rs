@@ -12,6 +12,8 @@ mod closing;
 mod config;
 mod connecting;
 mod connection;
+mod datagram_error;
+mod datagrams;
 mod error;
 mod fds;
 mod feeding;
@@ -38,6 +40,8 @@ pub(crate) use self::admission::{Door, Permit};
 pub use self::config::{ConnConfig, ConnectOptions, OnHighMark};
 pub use self::connection::{ConnStats, Pressure};
 pub(crate) use self::connection::{Connection, Phase};
+pub use self::datagram_error::{BindError, DatagramError, DatagramSendError};
+pub(crate) use self::datagrams::UdpSocket;
 pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
 use self::fds::WatchedFd;
 pub use self::fds::{AddFdError, AddFdRefused};
@@ -89,6 +93,14 @@ pub(crate) enum Notice {
     FdOpened(Key),
     /// It is not watched any more. Its slot is free afterwards.
     FdClosed(Key, CloseReason),
+    /// A socket of datagrams is open.
+    DatagramsOpened(Key),
+    /// Its queue crossed a mark.
+    DatagramPressure(Key, Pressure),
+    /// A datagram was refused, dropped, or not sent.
+    DatagramError(Key, DatagramError),
+    /// It is over. Its slot is free afterwards.
+    DatagramsClosed(Key, CloseReason),
 }
 
 /// What a timer is for.
@@ -96,6 +108,10 @@ pub(crate) enum Notice {
 pub(crate) enum Due {
     /// A timer of a connection's handler.
     Tag { conn: Key, tag: u32 },
+    /// A timer of the handler of datagrams.
+    DatagramTag { socket: Key, tag: u32 },
+    /// The end of the patience with what a closing socket of datagrams has queued.
+    DatagramLinger(Key),
     /// The end of a graceful close's patience.
     Linger(Key),
     /// The end of a connector's patience.
@@ -123,6 +139,8 @@ pub(crate) struct NetStats {
     pub(crate) refused: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
+    pub(crate) datagrams_in: u64,
+    pub(crate) datagrams_out: u64,
 }
 
 /// Every connection and listener of one loop.
@@ -140,6 +158,7 @@ pub(crate) struct Net {
     layers: SideTable<Layered>,
     listeners: Slab<Listener>,
     fds: Slab<WatchedFd>,
+    datagrams: Slab<UdpSocket>,
     /// Dials under way that have no slot in `conns` of their own, and for whom they are.
     dials: Slab<Key>,
     names: Names,
@@ -178,6 +197,7 @@ impl Net {
             layers: SideTable::default(),
             listeners: Slab::default(),
             fds: Slab::default(),
+            datagrams: Slab::default(),
             dials: Slab::default(),
             names: Names::new(names),
             dirty: Vec::new(),
@@ -223,7 +243,8 @@ impl Net {
     /// Attempts to connect do not count: they are cancelled, and a handler that always tries again
     /// always has one.
     pub(crate) fn is_drained(&self) -> bool {
-        self.fds.len() == 0 && self.conns.iter().all(|(_, conn)| conn.phase == Phase::Connecting)
+        let alone = self.fds.len() == 0 && self.datagrams.len() == 0;
+        alone && self.conns.iter().all(|(_, conn)| conn.phase == Phase::Connecting)
     }
 
     pub(crate) fn listener_keys(&self) -> Vec<Key> {

@@ -21,13 +21,15 @@ pub(crate) enum Callback {
     ConnectFailed,
     /// The handler of a descriptor.
     Fd,
+    /// The handler of a socket of datagrams.
+    Datagram,
     /// A function on the loop, or the drop of a user's value.
     Function,
 }
 
 #[cfg(feature = "sim")]
 impl Callback {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Open,
         Self::Data,
         Self::Eof,
@@ -38,6 +40,7 @@ impl Callback {
         Self::Close,
         Self::ConnectFailed,
         Self::Fd,
+        Self::Datagram,
         Self::Function,
     ];
 
@@ -54,6 +57,7 @@ impl Callback {
             Self::Close => "on_close",
             Self::ConnectFailed => "on_connect_failed",
             Self::Fd => "the handler of a descriptor",
+            Self::Datagram => "the handler of datagrams",
             Self::Function => "a function on the loop",
         }
     }

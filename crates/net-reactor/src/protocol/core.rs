@@ -13,8 +13,10 @@ use super::loop_config::LoopConfig;
 use super::loop_shared::LoopShared;
 use super::stopping::StopState;
 use super::task::{Continuation, LocalTask, Task};
-use super::{Factory, FdHandler, Message, Producer, Protocol, ServerHandle};
-use crate::base::{ConnId, FdId, Instant, Key, ListenerId, LoopId, Rng, SideTable, Slab, TimerId};
+use super::{Datagram, Factory, FdHandler, Message, Producer, Protocol, ServerHandle};
+use crate::base::{
+    ConnId, DatagramId, FdId, Instant, Key, ListenerId, LoopId, Rng, SideTable, Slab, TimerId,
+};
 use crate::net::Net;
 use crate::sys::Job;
 
@@ -31,6 +33,7 @@ pub(crate) struct Core {
     pub(crate) net: Net,
     pub(crate) handlers: SideTable<Box<dyn Protocol>>,
     pub(crate) fd_handlers: SideTable<Box<dyn FdHandler>>,
+    pub(crate) datagram_handlers: SideTable<Box<dyn Datagram>>,
     /// Messages to connections that are not open yet.
     pub(crate) early: SideTable<Vec<Message>>,
     /// What services keep with a connection until its end.
@@ -70,6 +73,7 @@ pub(crate) struct Leftovers {
     timers: usize,
     handlers: usize,
     fds: usize,
+    datagrams: usize,
     /// Connections with which a service keeps something.
     kept: usize,
     producers: usize,
@@ -122,6 +126,7 @@ impl Core {
             net: Net::new(now, config.names.clone()),
             handlers: SideTable::default(),
             fd_handlers: SideTable::default(),
+            datagram_handlers: SideTable::default(),
             early: SideTable::default(),
             kept: SideTable::default(),
             producers: SideTable::default(),
@@ -173,6 +178,16 @@ impl Core {
         FdId { loop_id: self.loop_id(), key }
     }
 
+    pub(crate) fn datagram_id(&self, key: Key) -> DatagramId {
+        DatagramId { loop_id: self.loop_id(), key }
+    }
+
+    /// Returns the slot of a socket of datagrams, if it is one of this loop and open.
+    pub(crate) fn datagram_key(&self, id: DatagramId) -> Option<Key> {
+        let is_ours = id.loop_id == self.loop_id() && self.net.hears_datagrams(id.key);
+        is_ours.then_some(id.key)
+    }
+
     pub(crate) fn listener_id(&self, key: Key) -> ListenerId {
         ListenerId { loop_id: self.loop_id(), key }
     }
@@ -183,8 +198,9 @@ impl Core {
             connections: self.net.conns_len(),
             listeners: self.net.listener_keys().len(),
             timers: self.net.timers.len().abs_diff(self.calls.len()),
-            handlers: self.handlers.len() + self.fd_handlers.len(),
+            handlers: self.handlers.len() + self.fd_handlers.len() + self.datagram_handlers.len(),
             fds: self.net.fds_len(),
+            datagrams: self.net.datagrams_len(),
             kept: self.kept.len(),
             producers: self.producers.len(),
             counted: self.shared.connections.load(std::sync::atomic::Ordering::Relaxed),

@@ -60,6 +60,9 @@ impl<E: Engine> Dispatcher<E> {
             Event::Dialled { dial, addresses } => core.net.on_dialled(dial, addresses, engine),
             Event::DialFailed { dial, error } => core.net.on_dial_failed(dial, error, engine),
             Event::Ready { slot, ready } => return self.on_fd_ready(slot, ready),
+            Event::Datagram { slot, from, lease } => return self.on_datagram(slot, from, lease),
+            Event::DatagramRoom { slot } => core.net.on_datagram_room(slot, engine),
+            Event::DatagramFailed { slot, error } => core.net.on_datagram_failed(slot, error),
             Event::Resolved(resolution) => core.net.on_resolved(resolution),
         }
         self.follow_up();
@@ -94,6 +97,10 @@ impl<E: Engine> Dispatcher<E> {
                 Notice::Closed(key, reason, how) => self.on_closed(key, reason, how),
                 Notice::FdOpened(key) => self.on_fd_opened(key),
                 Notice::FdClosed(key, reason) => self.on_fd_closed(key, reason),
+                Notice::DatagramsOpened(key) => self.on_datagrams_opened(key),
+                Notice::DatagramPressure(key, pressure) => self.on_datagram_pressure(key, pressure),
+                Notice::DatagramError(key, error) => self.on_datagram_error(key, error),
+                Notice::DatagramsClosed(key, reason) => self.on_datagrams_closed(key, reason),
             }
         }
     }
@@ -281,6 +288,8 @@ impl<E: Engine> Dispatcher<E> {
                     });
                 }
             }
+            Due::DatagramTag { socket, tag } => self.on_datagram_tag(socket, tag),
+            Due::DatagramLinger(key) => core.net.on_datagram_linger(key, engine),
             Due::Linger(key) => core.net.on_linger_deadline(key, engine),
             Due::Connect(key) => core.net.on_connect_deadline(key, engine),
             Due::NextDial(key) => core.net.on_next_dial(key, engine),

@@ -16,6 +16,12 @@ pub struct LoopStats {
     pub connections: usize,
     /// Descriptors of the user's own that are watched.
     pub descriptors: usize,
+    /// Sockets of datagrams in every state.
+    pub datagram_sockets: usize,
+    /// Datagrams received, too long ones included.
+    pub datagrams_in: u64,
+    /// Datagrams that the kernel took.
+    pub datagrams_out: u64,
     /// Peers accepted.
     pub accepted: u64,
     /// Connections that this loop opened itself.
@@ -51,6 +57,9 @@ impl LoopStats {
             stale_events: self.stale_events + other.stale_events,
             connections: self.connections + other.connections,
             descriptors: self.descriptors + other.descriptors,
+            datagram_sockets: self.datagram_sockets + other.datagram_sockets,
+            datagrams_in: self.datagrams_in + other.datagrams_in,
+            datagrams_out: self.datagrams_out + other.datagrams_out,
             accepted: self.accepted + other.accepted,
             connected: self.connected + other.connected,
             closed: self.closed + other.closed,

@@ -11,6 +11,7 @@ mod callbacks;
 mod calls;
 mod conn;
 mod core;
+mod datagram;
 mod delivery;
 mod dispatcher;
 mod event_loop;
@@ -48,6 +49,7 @@ pub use self::conn::Conn;
 #[cfg(feature = "sim")]
 pub(crate) use self::core::Leftovers;
 pub(crate) use self::core::SpreadTo;
+pub use self::datagram::{Datagram, DatagramHandle, DatagramSocket};
 pub use self::event_loop::{EventLoop, LoopError};
 pub use self::failure::{Failure, Flow};
 pub use self::fd::{

@@ -1,6 +1,7 @@
 //! The loop, as callbacks hold it.
 
 mod conns;
+mod datagrams;
 mod fds;
 mod listeners;
 

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::{Message, Reactor};
-use crate::base::{ConnId, Key};
+use crate::base::{ConnId, DatagramId, Key};
 use crate::driver::Handover;
 use crate::net::Permit;
 
@@ -37,6 +37,16 @@ pub(crate) enum Task {
     },
     Close(ConnId),
     Abort(ConnId),
+    SendDatagram {
+        socket: DatagramId,
+        to: Option<SocketAddr>,
+        bytes: Bytes,
+    },
+    DatagramMessage {
+        socket: DatagramId,
+        message: Message,
+    },
+    CloseDatagrams(DatagramId),
     Broadcast(Bytes),
     /// A socket that another loop accepted for the listener of this one.
     Adopt {
@@ -63,6 +73,9 @@ impl fmt::Debug for Task {
             Self::Message { .. } => "Message",
             Self::Close(_) => "Close",
             Self::Abort(_) => "Abort",
+            Self::SendDatagram { .. } => "SendDatagram",
+            Self::DatagramMessage { .. } => "DatagramMessage",
+            Self::CloseDatagrams(_) => "CloseDatagrams",
             Self::Broadcast(_) => "Broadcast",
             Self::Adopt { .. } => "Adopt",
             #[cfg(feature = "async")]

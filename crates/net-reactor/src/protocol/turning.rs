@@ -179,6 +179,19 @@ impl<E: Engine> Dispatcher<E> {
                     core.net.abort(key, CloseReason::Aborted, engine);
                 }
             }
+            Task::SendDatagram { socket, to, bytes } => {
+                if let Some(key) = core.datagram_key(socket) {
+                    core.net.send_datagram_later(key, to, &bytes, engine);
+                }
+            }
+            Task::DatagramMessage { socket, message } => {
+                self.deliver_datagram_message(socket, message);
+            }
+            Task::CloseDatagrams(socket) => {
+                if let Some(key) = core.datagram_key(socket) {
+                    core.net.close_datagrams(key, CloseReason::Closed, engine);
+                }
+            }
             Task::Broadcast(bytes) => {
                 self.reactor().broadcast(bytes);
             }
@@ -274,6 +287,7 @@ impl<E: Engine> Dispatcher<E> {
             self.follow_up();
         }
         self.tell_fds_of_stop();
+        self.tell_datagrams_of_stop();
     }
 
     fn conns_in(&self, phase: Phase) -> Vec<Key> {
@@ -304,6 +318,7 @@ impl<E: Engine> Dispatcher<E> {
             self.core.net.abort(key, CloseReason::LoopStopped, &mut self.engine);
         }
         self.end_fds();
+        self.end_datagrams();
         self.core.stop = StopState::Over(Stopped { aborted });
         self.follow_up();
     }
