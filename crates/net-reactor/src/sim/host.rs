@@ -1,7 +1,7 @@
 //! A host, and what runs on it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::oracle::Oracles;
 use super::scribe::Scribe;
@@ -143,6 +143,15 @@ impl Boot<'_> {
         let handle = event_loop.handle();
         self.processes.push(Process { loops: vec![event_loop], outcome: None });
         Ok(handle)
+    }
+
+    /// Returns the IPv4 address that other hosts reach this one by; [`Simulation::ip`] tells those of
+    /// the others.
+    ///
+    /// [`Simulation::ip`]: super::Simulation::ip
+    #[must_use]
+    pub fn ip(&self) -> IpAddr {
+        self.nursery.world.machine_named(self.nursery.host).ip()
     }
 
     /// Makes a pipe on the host, as `std::io::pipe` does in production: its reading and its writing

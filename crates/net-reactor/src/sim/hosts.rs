@@ -10,7 +10,7 @@ use super::oracle::OracleKind;
 use super::point::Reachable;
 use crate::base::{LoopId, Rng};
 use crate::endpoint::Error;
-use crate::net::{ConnectError, ListenError};
+use crate::net::{BindError, ConnectError, ListenError};
 use crate::protocol::{EventLoop, LoopStats, ServerHandle};
 
 /// How long a host waits before it tries again to start what could not start: 1 s.
@@ -127,7 +127,13 @@ impl Simulation {
         self.world.note_text("cannot start", &[host.0 as u64], |line| {
             let _ = write!(line, " {name}: {error}");
         });
-        if matches!(error, Error::Listen(ListenError::BadAddress { .. }) | Error::Target(_)) {
+        let never = matches!(
+            error,
+            Error::Listen(ListenError::BadAddress { .. })
+                | Error::Bind(BindError::BadAddress { .. })
+                | Error::Target(_)
+        );
+        if never {
             self.fail(OracleKind::Check, format!("the host {name} can never start: {error:?}"));
         }
     }

@@ -1,5 +1,6 @@
 //! What a test does to a host: its power, its clocks, its limits.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
@@ -94,6 +95,12 @@ impl Simulation {
         }
         self.site(host).descriptors_max = descriptors.unwrap_or(usize::MAX);
         self.usual_limits(host);
+    }
+
+    /// Returns the IPv4 address that other hosts reach a host by. It keeps it for ever.
+    #[must_use]
+    pub fn ip(&self, host: Host) -> IpAddr {
+        self.machine(host).ip()
     }
 
     /// Returns how many descriptors a host has open.

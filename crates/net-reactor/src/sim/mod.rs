@@ -84,7 +84,7 @@
 //!   not found here; loom checks those of the library.
 //! - The kernel is a model, and a model can be wrong: its bugs, and the real kernel's, are found by
 //!   tests over real sockets. Scripts that run on both keep them from drifting apart.
-//! - TCP, pipes ([`Boot::pipe`]), names, clocks and descriptors are simulated. Files and other
+//! - TCP, UDP, pipes ([`Boot::pipe`]), names, clocks and descriptors are simulated. Files and other
 //!   processes are the real ones; [`Reactor::add_fd`](crate::Reactor::add_fd) refuses real
 //!   descriptors; signals do not come.
 //! - A turn takes no time, however much it computes; [`Fault::LoopStall`] makes some late.

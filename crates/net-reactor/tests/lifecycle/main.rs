@@ -12,6 +12,8 @@ mod client;
 mod conn_timers;
 mod connect_failures;
 mod connecting;
+mod datagram_ends;
+mod datagrams;
 mod deferred;
 mod descriptors;
 mod draining;

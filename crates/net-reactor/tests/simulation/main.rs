@@ -4,6 +4,7 @@
 
 mod boots;
 mod crowds;
+mod datagrams;
 mod faults;
 mod hosts;
 mod links;
