@@ -58,6 +58,7 @@ mod ping_pong;
 mod pipes;
 mod posts;
 mod prompt;
+mod questions;
 mod reads;
 mod reconnect;
 mod redial;
@@ -150,6 +151,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("frozen", "a server that stands still does not blame its clients", frozen::run),
     scenario("eyeballs", "addresses that are cut off cost a connection a quarter of a second each", eyeballs::run),
     scenario("resolvers", "whatever a resolver does, each attempt has one outcome by its deadline", resolvers::run),
+    scenario("questions", "questions over datagrams that are lost, late and doubled: all are answered, and truly", questions::run),
     scenario("chat", "everybody hears everybody in order, whatever rascals say", chat::run),
     scenario("full-house", "more callers than places: limits hold, and everybody has a turn", full_house::run),
 ];
