@@ -78,5 +78,7 @@ pub use protocol::{
 };
 #[cfg(feature = "async")]
 pub use protocol::{AsyncLoop, AsyncStream, AsyncWriter, Connecting, Elapsed, Sleep, Write};
+#[cfg(feature = "regex")]
+pub use protocol::{Pattern, PatternError};
 pub use service::*;
 pub use sys::{DatagramOptions, Descriptor, Interest, KeepAlive, ListenOptions, MulticastGroup};

@@ -73,5 +73,7 @@ pub use self::server_handle::ServerHandle;
 pub use self::shared::Shared;
 pub use self::stopping::Stopped;
 pub use self::stream::{Amount, ReadError, ReadRefused, Stream, StreamConn, WriteRefused};
+#[cfg(feature = "regex")]
+pub use self::stream::{Pattern, PatternError};
 pub(crate) use self::task::Task;
 pub use self::task::{QueueFull, RemoteCall, WorkError};

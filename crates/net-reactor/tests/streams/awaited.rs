@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use net_reactor::prelude::*;
 use net_reactor::sim::{Faults, Simulation, Solo};
-use net_reactor::{Amount, AsyncStream, ConnConfig, ConnectError, WriteRefused};
+use net_reactor::{Amount, AsyncStream, ConnConfig, ConnectError, Pattern, WriteRefused};
 
 use super::support::Log;
 
@@ -48,7 +48,7 @@ fn reads_of_every_kind_follow_each_other_however_the_bytes_are_cut() {
         let log = Log::default();
         let mut solo = solo(&log, |mut stream, log| async move {
             log.read(Ok(&stream.read_until(b"\r\n", 10).await?));
-            log.read(Ok(&stream.read_bytes(3, Amount::Whole).await?));
+            log.read(Ok(&stream.read_until_regex(&Pattern::new("[b-z]c")?, 10).await?));
             let mut buffer = b"> ".to_vec();
             stream.read_into(&mut buffer, 4, Amount::Whole).await?;
             log.read(Ok(&buffer));

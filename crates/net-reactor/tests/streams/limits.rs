@@ -1,15 +1,22 @@
 //! Maxima and full buffers.
 
 use net_reactor::prelude::*;
-use net_reactor::{Amount, ConnConfig, ReadRefused};
+use net_reactor::{Amount, ConnConfig, Pattern, ReadRefused};
 
 use super::support::{Log, solo, solo_with};
 
+/// How the end of a read is said.
+#[derive(Clone, Copy)]
+enum By {
+    Delimiter,
+    Pattern,
+}
+
 /// Reads up to `f`, at most `max` bytes, and notes the outcome; then whatever follows.
-fn until_f(log: &Log, max: usize) -> net_reactor::sim::Solo<Stream> {
+fn until_f(log: &Log, by: By, max: usize) -> net_reactor::sim::Solo<Stream> {
     let noted = log.clone();
     solo(log, move |stream| {
-        stream.read_until(b"f", max, move |stream, bytes| {
+        let then = move |stream: &mut StreamConn<'_>, bytes: Result<&[u8], _>| {
             noted.read(bytes);
             if bytes.is_ok() {
                 stream.read_bytes(10, Amount::Partial, move |_, rest| {
@@ -21,18 +28,29 @@ fn until_f(log: &Log, max: usize) -> net_reactor::sim::Solo<Stream> {
                 stream.write("too long")?;
             }
             Ok(())
-        })?;
+        };
+        match by {
+            By::Delimiter => stream.read_until(b"f", max, then)?,
+            By::Pattern => stream.read_until_regex(&Pattern::new("[f-h]")?, max, then)?,
+        }
         Ok(())
     })
 }
 
+const FEEDS: [(&str, By); 4] = [
+    ("abcdef", By::Delimiter),
+    ("abcdefgh", By::Delimiter),
+    ("abcdef", By::Pattern),
+    ("abcdefgh", By::Pattern),
+];
+
 /// Tornado 50: exactly the maximum is fine, with bytes behind it or without.
 #[test]
 fn a_match_that_ends_at_the_maximum_is_read() {
-    for feed in ["abcdef", "abcdefgh"] {
+    for (feed, by) in FEEDS {
         for byte_by_byte in [false, true] {
             let log = Log::default();
-            let mut solo = until_f(&log, 6);
+            let mut solo = until_f(&log, by, 6);
             if byte_by_byte {
                 solo.feed_each_byte(feed)
             } else {
@@ -52,10 +70,10 @@ fn a_match_that_ends_at_the_maximum_is_read() {
 /// Tornado 50: one more, and it fails and closes, though the match is there.
 #[test]
 fn a_match_that_ends_beyond_the_maximum_fails_and_closes_after_a_last_word() {
-    for feed in ["abcdef", "abcdefgh"] {
+    for (feed, by) in FEEDS {
         for byte_by_byte in [false, true] {
             let log = Log::default();
-            let mut solo = until_f(&log, 5);
+            let mut solo = until_f(&log, by, 5);
             if byte_by_byte {
                 solo.feed_each_byte(feed)
             } else {

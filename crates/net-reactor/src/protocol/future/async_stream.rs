@@ -93,6 +93,23 @@ impl AsyncStream {
         self.read(|side| side.take(&mut want)).await
     }
 
+    /// Reads up to a match of `pattern` and with it; see
+    /// [`StreamConn::read_until_regex`](crate::StreamConn::read_until_regex).
+    ///
+    /// # Errors
+    ///
+    /// As for [`read_until`](Self::read_until).
+    #[cfg(feature = "regex")]
+    pub async fn read_until_regex(
+        &mut self,
+        pattern: &crate::protocol::Pattern,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, ReadError> {
+        let search = crate::protocol::stream::Search::new(pattern);
+        let mut want = Want::Match { search, bytes_max };
+        self.read(|side| side.take(&mut want)).await
+    }
+
     /// Reads `count` bytes, or with [`Amount::Partial`] as many of them as there are once there is
     /// one.
     ///

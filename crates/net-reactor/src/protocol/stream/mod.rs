@@ -4,6 +4,8 @@
 //! joins reads and writes with the connection; `stream_conn` is what a user holds.
 
 mod error;
+#[cfg(feature = "regex")]
+mod pattern;
 mod pending;
 mod state;
 mod stream_conn;
@@ -12,6 +14,10 @@ mod want;
 use std::fmt;
 
 pub use self::error::{Amount, ReadError, ReadRefused, WriteRefused};
+#[cfg(all(feature = "async", feature = "regex"))]
+pub(crate) use self::pattern::Search;
+#[cfg(feature = "regex")]
+pub use self::pattern::{Pattern, PatternError};
 use self::state::State;
 #[cfg(feature = "async")]
 pub(crate) use self::state::close_reason_of;

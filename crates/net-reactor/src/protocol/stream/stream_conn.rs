@@ -61,6 +61,25 @@ impl StreamConn<'_> {
         self.read(Pending::Bytes { want, then: Box::new(then) })
     }
 
+    /// Reads up to a match of `pattern` and with it; what is behind stays for the next read.
+    ///
+    /// The read ends where the first match can end; see [`Pattern`](crate::Pattern). `bytes_max` counts
+    /// the match, and is exceeded as that of [`read_until`](Self::read_until) is.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadRefused`], as for [`read_until`](Self::read_until).
+    #[cfg(feature = "regex")]
+    pub fn read_until_regex(
+        &mut self,
+        pattern: &super::Pattern,
+        bytes_max: usize,
+        then: impl FnOnce(&mut StreamConn<'_>, Result<&[u8], ReadError>) -> Flow + 'static,
+    ) -> Result<(), ReadRefused> {
+        let want = Want::Match { search: super::pattern::Search::new(pattern), bytes_max };
+        self.read(Pending::Bytes { want, then: Box::new(then) })
+    }
+
     /// Reads `count` bytes, or with [`Amount::Partial`] as many of them as there are once there is
     /// one.
     ///

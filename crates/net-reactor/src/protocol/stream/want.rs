@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use super::Amount;
+#[cfg(feature = "regex")]
+use super::pattern::Search;
 use crate::base::Input;
 
 /// The bytes that a read waits for.
@@ -10,6 +12,9 @@ use crate::base::Input;
 pub(crate) enum Want {
     /// Everything up to a delimiter, and the delimiter.
     Until { delimiter: Cow<'static, [u8]>, bytes_max: usize },
+    /// Everything up to a match of a pattern, and the match.
+    #[cfg(feature = "regex")]
+    Match { search: Search, bytes_max: usize },
     /// A number of bytes.
     Bytes { count: usize, amount: Amount },
 }
@@ -33,6 +38,8 @@ impl Want {
     pub(crate) fn take<'a>(&mut self, input: &mut Input<'a>) -> Look<'a> {
         match self {
             Self::Until { delimiter, bytes_max } => take_until(input, delimiter, *bytes_max),
+            #[cfg(feature = "regex")]
+            Self::Match { search, bytes_max } => take_match(input, search, *bytes_max),
             Self::Bytes { count, amount: Amount::Whole } => {
                 input.take(*count).map_or(Look::More, Look::Taken)
             }
@@ -61,6 +68,17 @@ fn take_until<'a>(input: &mut Input<'a>, delimiter: &[u8], bytes_max: usize) -> 
         Ok(Some(before)) => Look::Taken(&bytes[..before.len() + delimiter.len()]),
         Ok(None) => Look::More,
         Err(_) => too_long,
+    }
+}
+
+/// Takes the bytes up to the end of a match, at most `bytes_max`.
+#[cfg(feature = "regex")]
+fn take_match<'a>(input: &mut Input<'a>, search: &mut Search, bytes_max: usize) -> Look<'a> {
+    let within = &input.bytes()[..bytes_max.min(input.len())];
+    match search.find_end(within) {
+        Some(end) => input.take(end).map_or(Look::More, Look::Taken),
+        None if input.len() >= bytes_max.max(1) => Look::TooLong { limit_bytes: bytes_max },
+        None => Look::More,
     }
 }
 
@@ -100,6 +118,41 @@ mod tests {
         assert_eq!(look(until(b"\r\n", 6), b"abcde\r"), (Look::TooLong { limit_bytes: 6 }, 6));
         assert_eq!(look(until(b"\r\n", 1), b""), (Look::More, 0));
         assert_eq!(look(until(b"\r\n", 1), b"\r"), (Look::TooLong { limit_bytes: 1 }, 1));
+    }
+
+    #[cfg(feature = "regex")]
+    fn matching(pattern: &str, bytes_max: usize) -> Want {
+        let pattern = crate::protocol::Pattern::new(pattern).unwrap();
+        Want::Match { search: Search::new(&pattern), bytes_max }
+    }
+
+    /// Tornado 50, with expressions.
+    #[cfg(feature = "regex")]
+    #[test]
+    fn the_maximum_of_a_pattern_is_inclusive_and_counts_the_match() {
+        assert_eq!(look(matching("e?f", 6), b"abcdefg"), (Look::Taken(b"abcdef"), 1));
+        let too_long = Look::TooLong { limit_bytes: 5 };
+        assert_eq!(look(matching("e?f", 5), b"abcdefg"), (too_long, 7));
+        assert_eq!(look(matching("e?f", 5), b"abcde"), (too_long, 5));
+        assert_eq!(look(matching("e?f", 5), b"abcd"), (Look::More, 4));
+        assert_eq!(look(matching("f", 0), b""), (Look::More, 0));
+    }
+
+    /// A pattern that is a text finds what the text finds.
+    #[cfg(feature = "regex")]
+    #[test]
+    fn a_literal_pattern_reads_what_its_delimiter_does() {
+        let stream = b"aabcabaababcab";
+        for bytes_max in 0..=stream.len() {
+            for end in 0..=stream.len() {
+                let (text, pattern) = (until(b"abab", bytes_max), matching("abab", bytes_max));
+                assert_eq!(
+                    matches!(look(text, &stream[..end]).0, Look::Taken(_)),
+                    matches!(look(pattern, &stream[..end]).0, Look::Taken(_)),
+                    "{bytes_max} of {end}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -150,6 +203,9 @@ mod tests {
         prop_oneof![
             (delimiter, 0..40_usize).prop_map(|(delimiter, max)| until(delimiter, max)),
             (0..30_usize).prop_map(|count| bytes(count, Amount::Whole)),
+            #[cfg(feature = "regex")]
+            (prop::sample::select(vec!["ab?c", "a+b", "c{2}"]), 0..40_usize)
+                .prop_map(|(pattern, max)| matching(pattern, max)),
         ]
     }
 
