@@ -141,6 +141,37 @@ mod tests {
     ];
 
     #[test]
+    fn ten_megabytes_in_parts_arrive_and_end_well() {
+        for settings in ALL {
+            let mut number = 1_u32;
+            // Sixteen different bytes, without any order: half is left of them.
+            let mut next = || {
+                number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                number.to_be_bytes()[0] >> 4
+            };
+            let mut sender = PackedStream::new(settings());
+            let mut receiver = PackedStream::new(settings());
+            let (mut wire, mut plain) = (Vec::new(), Vec::new());
+            for count in 1..=20 {
+                let part: Vec<u8> = (0..500_000).map(|_| next()).collect();
+                sender.write(&part, &mut wire);
+                if count == 20 {
+                    sender.finish(&mut wire);
+                } else {
+                    sender.flush(&mut wire);
+                }
+                for piece in wire.chunks(10_000) {
+                    read_all(&mut receiver, piece, &mut plain).unwrap();
+                }
+                assert!(plain == part, "part {count}: {} bytes", plain.len());
+                wire.clear();
+                plain.clear();
+            }
+            assert!(receiver.read_end().is_ok());
+        }
+    }
+
+    #[test]
     fn each_flush_makes_readable_what_was_written_before() {
         for settings in ALL {
             let mut sender = PackedStream::new(settings());

@@ -176,6 +176,25 @@ mod tests {
     }
 
     #[test]
+    fn an_overrun_goes_on_at_the_next_tick_of_the_grid_that_is_to_come() {
+        let mut due = at(1010);
+        for (took, next) in [
+            (9, 1020), // in time
+            (9, 1030),
+            (10, 1050), // a tick that has come is not to come
+            (11, 1070),
+            (20, 1100),
+            (20, 1130),
+            (35, 1170),
+            (35, 1210),
+            (0, 1220), // in time again
+        ] {
+            due = next_on_grid(due, Duration::from_millis(10), due + Duration::from_millis(took)).0;
+            assert_eq!(due, at(next));
+        }
+    }
+
+    #[test]
     fn an_endless_period_does_not_overflow() {
         let (next, missed) = next_on_grid(at(10), Duration::MAX, at(10));
         assert_eq!((next, missed), (Instant::FAR_FUTURE, 0));

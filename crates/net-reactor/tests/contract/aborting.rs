@@ -4,7 +4,7 @@ use net_reactor::CloseReason;
 
 use crate::peer::Peer;
 use crate::probe::{Plan, Seen, Step, command};
-use crate::support::{KIB, MIB, Served, pattern, small_buffers};
+use crate::support::{KIB, MIB, ON_PURPOSE, Served, brief, pattern, small_buffers};
 
 #[test]
 fn the_peer_of_an_aborted_connection_gets_a_reset_and_not_the_queued_output() {
@@ -124,4 +124,46 @@ fn aborting_while_a_close_flushes_drops_the_rest() {
     handle.abort().unwrap();
     assert!(peer.read_until_reset().len() < 4 * MIB);
     assert!(matches!(watch.story().1, CloseReason::Aborted));
+}
+
+#[test]
+fn an_abort_with_32_mib_that_nobody_reads_leaves_nothing_behind() {
+    let (plan, watch) = Plan::passive();
+    let config = brief().output_max(64 * MIB);
+    let served = Served::with(config, move || plan.probe());
+    let mut peer = served.peer();
+    let handle = watch.opened();
+    handle.send(pattern(32 * MIB)).unwrap();
+    peer.receive(1);
+    handle.abort().unwrap();
+    assert!(matches!(watch.story().1, CloseReason::Aborted));
+    assert!(peer.read_until_reset().len() < 32 * MIB);
+    // Checks that no connection and no timer is left.
+    served.finish();
+}
+
+#[test]
+fn an_error_or_a_panic_after_an_abort_does_not_bring_the_connection_back() {
+    for panics in [false, true] {
+        let (plan, watch) = Plan::new(move |conn, step| {
+            if let Step::Data(_) = step {
+                conn.write("never")?;
+                conn.abort();
+                if panics {
+                    std::panic::panic_any(ON_PURPOSE);
+                }
+                return Err(net_reactor::Failure::msg("too late"));
+            }
+            Ok(())
+        });
+        let served = Served::new(move || plan.probe());
+        let mut bystander = served.bystander();
+        let mut peer = served.peer();
+        peer.send("x");
+        assert_eq!(peer.read_until_reset(), b"");
+        // The abort came first.
+        assert!(matches!(watch.close_reason(), CloseReason::Aborted), "{panics}");
+        bystander.check();
+        served.finish();
+    }
 }

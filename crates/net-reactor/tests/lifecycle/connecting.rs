@@ -262,6 +262,35 @@ fn a_handler_may_reconnect_from_on_close() {
 }
 
 #[test]
+fn a_reconnect_from_on_close_that_is_refused_is_told_so() {
+    let (listener, address) = std_listener();
+    let peer = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        // Gone before the peer can hear of its end.
+        drop(listener);
+        drop(stream);
+    });
+    let log = Log::default();
+    let (lost, refused) = (log.clone(), log.clone());
+    let mut event_loop = EventLoop::new().unwrap();
+    let script = Script::new().on_close(move |conn, reason| {
+        lost.note(format_args!("lost: {reason}"));
+        let refused = refused.clone();
+        let next = Script::new().on_failed(move |_reactor, error| {
+            assert!(matches!(error, ConnectError::Refused { .. }));
+            refused.note(error);
+        });
+        conn.reactor().connect(address, next).unwrap();
+    });
+    event_loop.reactor().connect(address, script).unwrap();
+    turn_until(&mut event_loop, "both ends", || log.len() == 2);
+    peer.join().unwrap();
+    let expected =
+        ["lost: closed by the peer".to_owned(), format!("{address} refused the connection")];
+    assert_eq!(log.lines(), expected);
+}
+
+#[test]
 fn a_loop_may_connect_to_its_own_listener() {
     let mut event_loop = EventLoop::new().unwrap();
     let (_, address) = listen(&mut event_loop, |_| crate::support::echo());

@@ -168,3 +168,45 @@ fn an_idle_loop_does_not_turn() {
     let turns = event_loop.stats().turns - before.turns;
     assert!(turns <= 12, "{turns} turns");
 }
+
+/// Counts how often it is dropped, whoever has it.
+struct Counted(Arc<AtomicU64>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_thousand_posts_to_a_loop_that_ends_run_or_are_dropped_or_come_back() {
+    for _ in 0..20 {
+        let event_loop = EventLoop::new().unwrap();
+        let handle = event_loop.handle();
+        let (dropped, ran) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (counted, runs) = (Arc::clone(&dropped), Arc::clone(&ran));
+        let (begin, begun) = mpsc::channel();
+        let poster = std::thread::spawn(move || {
+            let mut refused = 0;
+            for number in 0..1000 {
+                let (value, runs) = (Counted(Arc::clone(&counted)), Arc::clone(&runs));
+                let post = handle.run_in_loop(move |_| {
+                    let _value = value;
+                    runs.fetch_add(1, Ordering::Relaxed);
+                });
+                refused += u64::from(post.is_err());
+                if number == 10 {
+                    begin.send(()).unwrap();
+                }
+            }
+            refused
+        });
+        wait_for(&begun, "the first posts");
+        let mut event_loop = event_loop;
+        event_loop.turn(Some(Duration::ZERO)).unwrap();
+        drop(event_loop);
+        let refused = poster.join().unwrap();
+        assert_eq!(dropped.load(Ordering::Relaxed), 1000, "each is dropped once");
+        assert!(ran.load(Ordering::Relaxed) + refused <= 1000);
+    }
+}

@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use net_reactor::prelude::*;
 use net_reactor::{Instant, TimerId};
 
-use crate::support::{Log, PATIENCE, turn_on, turn_until};
+use crate::support::{Log, PATIENCE, turn_on, turn_until, wait_for};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -302,4 +303,38 @@ fn a_turn_without_a_limit_to_speak_of_sleeps_until_it_is_woken() {
         waker.join().unwrap();
         assert_eq!(log.len(), 0);
     }
+}
+
+#[test]
+fn another_thread_sets_moves_and_cancels_calls_by_posts() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let handle = event_loop.handle();
+    let (tell, told) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        // The ids come back to the thread, and name the same calls there.
+        let set = |delay, name: &'static str| {
+            let (tell, (id, ids)) = (tell.clone(), mpsc::channel());
+            let call = move |_: &mut Reactor<'_>| tell.send(name).unwrap();
+            let post = move |reactor: &mut Reactor<'_>| {
+                id.send(reactor.call_later(delay, call)).unwrap();
+            };
+            handle.run_in_loop(post).unwrap();
+            wait_for(&ids, "the id of a call")
+        };
+        let cancelled = set(PATIENCE, "cancelled");
+        let moved = set(PATIENCE, "moved");
+        let (answer, answers) = mpsc::channel();
+        let post = move |reactor: &mut Reactor<'_>| {
+            let twice = [reactor.cancel(cancelled), reactor.cancel(cancelled)];
+            answer.send((twice, reactor.reset(moved, Duration::ZERO))).unwrap();
+        };
+        handle.run_in_loop(post).unwrap();
+        assert_eq!(wait_for(&answers, "an answer"), ([true, false], true));
+        assert_eq!(wait_for(&told, "the call"), "moved");
+        handle.stop();
+        told
+    });
+    event_loop.run().unwrap();
+    assert!(thread.join().unwrap().try_recv().is_err(), "the other one was cancelled");
+    assert_eq!(event_loop.stats().timers, 0);
 }

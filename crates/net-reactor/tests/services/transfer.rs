@@ -443,3 +443,53 @@ impl Protocol for Pushing {
         self.marks.borrow_mut().push(format!("{reason:?}"));
     }
 }
+
+/// Pushes until it is told to pause, and aborts when it is told to go on.
+struct Aborting {
+    told: Told,
+}
+
+impl Protocol for Aborting {
+    fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
+        let (marks, ends, id) = (Rc::clone(&self.told), Rc::clone(&self.told), conn.id());
+        let (transfer, pusher) = Transfer::push(move |reactor, pressure| {
+            marks.borrow_mut().push(format!("{pressure:?}"));
+            if pressure == Pressure::Low {
+                assert!(reactor.abort(id));
+            }
+        });
+        let transfer = transfer.on_end(move |_reactor, end| {
+            let outcome = format!("{:?}", end.outcome);
+            ends.borrow_mut().push(outcome);
+        });
+        transfer.start(conn)?;
+        pusher.write(conn.reactor(), pattern(5 * LOW))?;
+        Ok(())
+    }
+
+    fn on_data(&mut self, _conn: &mut Conn<'_>, _input: &mut Input<'_>) -> Flow {
+        Ok(())
+    }
+
+    fn on_close(&mut self, _conn: &mut Conn<'_>, reason: CloseReason) {
+        self.told.borrow_mut().push(format!("{reason:?}"));
+    }
+}
+
+#[test]
+fn an_abort_when_it_may_go_on_ends_the_transfer_before_on_close() {
+    let mut sim = Simulation::new(1);
+    let told = Told::default();
+    let handler = Rc::clone(&told);
+    sim.host("sender", move |boot| {
+        let told = Rc::clone(&handler);
+        let server = Server::new(move |_peer| Aborting { told: Rc::clone(&told) });
+        let server = server.connections(roomy().marks(LOW, 4 * LOW));
+        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000).into())?;
+        Ok(())
+    });
+    connecting(&mut sim, "reader", "sender:9000", &Side::default());
+    sim.run_for(secs(60));
+    assert_eq!(*told.borrow(), ["High", "Low", "CutShort", "Aborted"]);
+    sim.finish();
+}

@@ -394,3 +394,47 @@ fn a_factory_that_panics_ends_its_client_and_no_other() {
     assert!(!sim.is_up(field));
     sim.finish();
 }
+
+/// Notes its end, and how it failed to begin.
+struct Teller(Log);
+
+impl Protocol for Teller {
+    fn on_data(&mut self, _conn: &mut Conn<'_>, _input: &mut Input<'_>) -> Flow {
+        Ok(())
+    }
+
+    fn on_close(&mut self, conn: &mut Conn<'_>, _reason: CloseReason) {
+        self.0.note(conn.reactor().now(), "the handler: closed");
+    }
+
+    fn on_connect_failed(&mut self, reactor: &mut Reactor<'_>, _error: ConnectError) {
+        self.0.note(reactor.now(), "the handler: failed");
+    }
+}
+
+#[test]
+fn the_handler_hears_of_each_end_before_its_client_does() {
+    let mut sim = Simulation::new(8);
+    let log = Log::default();
+    let hub = echo(&mut sim, "hub");
+    let (noted, place) = (log.clone(), Place::default());
+    sim.host("field", move |boot| {
+        let handler = noted.clone();
+        let client = Client::new(move || Teller(handler.clone()));
+        let client = client.reconnect(Reconnect::fixed(secs(5)).attempts_max(1));
+        boot.connect(client.on_progress(tell(&noted, &place)), "hub:9000").map(drop)
+    });
+    sim.run_for(secs(1));
+    log.clear();
+    sim.kill(hub);
+    sim.run_for(secs(6));
+    let told = [
+        "the handler: closed",
+        "lost, clean true, retry in Some(5s)",
+        "attempt 2",
+        "the handler: failed",
+    ];
+    assert_eq!(log.texts()[..4], told);
+    assert!(log.texts()[4].starts_with("failed, retry in "), "{:?}", log.texts());
+    sim.finish();
+}

@@ -57,6 +57,20 @@ fn what_is_posted_runs_after_what_was_deferred_and_before_the_flush() {
 }
 
 #[test]
+fn what_a_timer_posts_to_its_own_loop_runs_in_the_same_turn() {
+    let mut rig = Rig::pair();
+    let (timer, posted) = (rig.log.clone(), rig.log.clone());
+    let handle = rig.event_loop(0).handle();
+    rig.reactor(0).call_later(ms(5), move |_| {
+        timer.note("timer");
+        handle.run_in_loop(move |_| posted.note("posted")).unwrap();
+    });
+    rig.world.advance(ms(5));
+    rig.turn(0);
+    assert_eq!(rig.log.take(), ["timer", "posted"]);
+}
+
+#[test]
 fn what_a_task_defers_or_posts_runs_in_the_next_turn() {
     let mut rig = Rig::pair();
     let log = rig.log.clone();
