@@ -66,7 +66,7 @@ pub use endpoint::*;
 pub use net::{
     AddFdError, AddFdRefused, Answer, BindError, CloseReason, Closed, ConnConfig, ConnStats,
     ConnectError, ConnectOptions, DatagramError, DatagramSendError, Layer, ListenError, OnHighMark,
-    PeerLimits, Pressure, Resolve, StaticNames, Target, TargetError, Timeout, Timeouts,
+    PeerLimits, Pressure, RateLimit, Resolve, StaticNames, Target, TargetError, Timeout, Timeouts,
 };
 pub use protocol::{
     AcceptedFd, Amount, BlockOnLoopError, Buffered, BufferedFd, BufferedHandler, Conn, ConnHandle,

@@ -15,6 +15,7 @@ mod side_table;
 mod slab;
 mod stopwatch;
 mod time;
+mod token_bucket;
 
 pub(crate) use address::CompactAddress;
 pub(crate) use id::LoopId;
@@ -36,3 +37,4 @@ pub(crate) use side_table::SideTable;
 pub(crate) use slab::{Key, Slab};
 pub(crate) use stopwatch::Stopwatch;
 pub use time::Instant;
+pub(crate) use token_bucket::TokenBucket;

@@ -82,12 +82,20 @@ impl OutQueue {
         self.len == 0
     }
 
-    /// Fills `slices` with the unsent bytes from the front and returns how many slices it used.
-    pub(crate) fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+    /// Fills `slices` with the first unsent bytes, at most `bytes_max`, and returns how many slices
+    /// it used.
+    pub(crate) fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>], bytes_max: usize) -> usize {
         let mut skip = self.sent_in_front;
+        let mut left = bytes_max;
         let mut used = 0;
         for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
-            *slice = IoSlice::new(&chunk.bytes()[skip..]);
+            if left == 0 {
+                break;
+            }
+            let bytes = &chunk.bytes()[skip..];
+            let bytes = &bytes[..bytes.len().min(left)];
+            *slice = IoSlice::new(bytes);
+            left -= bytes.len();
             skip = 0;
             used += 1;
         }
@@ -145,7 +153,7 @@ mod tests {
 
     fn contents(queue: &OutQueue) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 64];
-        let used = queue.gather(&mut slices);
+        let used = queue.gather(&mut slices, usize::MAX);
         slices[..used].iter().flat_map(|slice| slice.to_vec()).collect()
     }
 

@@ -21,6 +21,7 @@ mod slots;
 use std::any::Any;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -169,6 +170,9 @@ pub(crate) trait Ops: FdOps + DatagramOps {
 
     fn read_mode(&mut self, slot: Key, mode: ReadMode);
 
+    /// Sets how many bytes one receive may take; more than a turn's share count as that.
+    fn limit_receive(&mut self, slot: Key, bytes_max: NonZeroUsize);
+
     /// Looks for input in the next turn although the kernel has reported none.
     fn look(&mut self, slot: Key);
 
@@ -177,8 +181,8 @@ pub(crate) trait Ops: FdOps + DatagramOps {
     /// Fewer than all means [`Flushed::Blocked`]: [`Event::Writable`] follows.
     fn send(&mut self, slot: Key, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Sends from the front of `queue` and drops what was taken.
-    fn flush(&mut self, slot: Key, queue: &mut OutQueue) -> Flushed;
+    /// Sends from the front of `queue`, at most `bytes_max`, and drops what was taken.
+    fn flush(&mut self, slot: Key, queue: &mut OutQueue, bytes_max: usize) -> Flushed;
 
     fn shutdown_write(&mut self, slot: Key) -> io::Result<()>;
 

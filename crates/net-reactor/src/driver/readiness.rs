@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ use super::fds::FdSlot;
 use super::service::{HotBuffer, Place, Served, serve_dial, serve_listener, serve_stream};
 use super::slots::{ListenerSlot, StreamSlot, StreamState};
 use super::{
-    ACCEPTS_PER_TURN, Engine, Event, Flushed, Handover, Ops, ReadMode, SEND_BYTES_PER_FLUSH,
+    ACCEPTS_PER_TURN, Engine, Event, Flushed, Handover, Ops, READ_BYTES_PER_TURN, ReadMode,
 };
 use crate::base::{Bug, Instant, Key, OutQueue, SideTable, planted};
 use crate::sys::{
@@ -212,7 +213,7 @@ impl<S: Sys> Engine for Readiness<S> {
             }
             return Err(error);
         }
-        self.streams.put(slot, StreamSlot { stream: socket, state: StreamState::default() });
+        self.streams.put(slot, StreamSlot::new(socket, StreamState::default()));
         Ok(())
     }
 
@@ -288,14 +289,14 @@ impl<S: Sys> Ops for Readiness<S> {
     fn connect(&mut self, slot: Key, peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<()> {
         let stream = self.sys.connect(Token::stream(slot), peer, bind)?;
         let state = StreamState::CONNECTING;
-        self.streams.put(slot, StreamSlot { stream, state });
+        self.streams.put(slot, StreamSlot::new(stream, state));
         Ok(())
     }
 
     fn dial(&mut self, dial: Key, peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<()> {
         let stream = self.sys.connect(Token::dial(dial), peer, bind)?;
         let state = StreamState::CONNECTING;
-        self.dials.put(dial, StreamSlot { stream, state });
+        self.dials.put(dial, StreamSlot::new(stream, state));
         Ok(())
     }
 
@@ -331,6 +332,12 @@ impl<S: Sys> Ops for Readiness<S> {
         }
     }
 
+    fn limit_receive(&mut self, slot: Key, bytes_max: NonZeroUsize) {
+        if let Some(entry) = self.streams.get_mut(slot) {
+            entry.receive_bytes_max = bytes_max.get().min(READ_BYTES_PER_TURN);
+        }
+    }
+
     fn look(&mut self, slot: Key) {
         if let Some(entry) = self.streams.get_mut(slot) {
             entry.state.set(StreamState::READABLE, true);
@@ -350,18 +357,21 @@ impl<S: Sys> Ops for Readiness<S> {
         Ok(sent)
     }
 
-    fn flush(&mut self, slot: Key, queue: &mut OutQueue) -> Flushed {
+    fn flush(&mut self, slot: Key, queue: &mut OutQueue, bytes_max: usize) -> Flushed {
         let Some(entry) = self.streams.get_mut(slot) else {
             return Flushed::Failed(io::ErrorKind::NotConnected.into());
         };
-        let mut budget = SEND_BYTES_PER_FLUSH;
+        let mut budget = bytes_max;
         while !queue.is_empty() {
             if budget == 0 {
                 return Flushed::Yielded;
             }
             let (offered, sent) = match queue.only_chunk() {
-                Some(only) => (only.len(), self.sys.send(&mut entry.stream, &[IoSlice::new(only)])),
-                None => send_gathered(&mut self.sys, &mut entry.stream, queue),
+                Some(only) => {
+                    let part = &only[..only.len().min(budget)];
+                    (part.len(), self.sys.send(&mut entry.stream, &[IoSlice::new(part)]))
+                }
+                None => send_gathered(&mut self.sys, &mut entry.stream, queue, budget),
             };
             match sent {
                 Ok(sent) => {
@@ -434,9 +444,10 @@ fn send_gathered<S: Sys>(
     sys: &mut S,
     stream: &mut S::Stream,
     queue: &OutQueue,
+    bytes_max: usize,
 ) -> (usize, io::Result<usize>) {
     let mut slices = [IoSlice::new(&[]); SLICES_PER_SEND];
-    let used = queue.gather(&mut slices);
+    let used = queue.gather(&mut slices, bytes_max);
     if planted(Bug::GatherReversed) {
         slices[..used].reverse();
     }

@@ -157,14 +157,15 @@ fn receive<S: Sys>(
     slot: &mut StreamSlot<S::Stream>,
 ) -> Option<Event<S::Stream, HotBuffer>> {
     let mut hot = HotBuffer::take(buffer);
-    let received = sys.receive(&mut slot.stream, hot.room());
+    let room = slot.receive_bytes_max;
+    let received = sys.receive(&mut slot.stream, &mut hot.room()[..room]);
     let state = &mut slot.state;
     let event = match received {
         Ok(len @ 1..) => {
             // A full buffer may have left bytes behind; a hang-up has no edge of its own.
             state.set(
                 StreamState::READABLE,
-                (len == READ_BYTES_PER_TURN && !planted(Bug::LostReadEdge))
+                (len == room && !planted(Bug::LostReadEdge))
                     || (state.has(StreamState::HANG_UP) && !planted(Bug::LostHangUp)),
             );
             return Some(Event::Data { slot: key, lease: hot.filled(len) });

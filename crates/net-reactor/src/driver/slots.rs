@@ -1,5 +1,6 @@
 //! What the readiness engine knows about its sockets.
 
+use super::READ_BYTES_PER_TURN;
 use crate::base::{Bug, planted};
 use crate::sys::Readiness;
 
@@ -8,6 +9,14 @@ use crate::sys::Readiness;
 pub(super) struct StreamSlot<S> {
     pub(super) stream: S,
     pub(super) state: StreamState,
+    /// The most bytes that one receive may take; never zero, which would read as the end.
+    pub(super) receive_bytes_max: usize,
+}
+
+impl<S> StreamSlot<S> {
+    pub(super) const fn new(stream: S, state: StreamState) -> Self {
+        Self { stream, state, receive_bytes_max: READ_BYTES_PER_TURN }
+    }
 }
 
 /// What is known to be true of a stream until a call says otherwise: one bit a fact.

@@ -170,6 +170,7 @@ impl Net {
             apply_options(key, conn, ops);
         }
         self.start_guard(key);
+        self.start_throttle(key, ops);
     }
 
     /// Accepting failed: goes on if the fault was the peer's, rests if it was ours.

@@ -33,15 +33,20 @@ impl Net {
                 let open = self.conns.get_mut(key).filter(|conn| conn.phase == Phase::Open);
                 let Some(conn) = open else { return };
                 conn.phase = Phase::Closing;
-                conn.reads_on = false;
+                if let Some(layered) = self.layers.get_mut(key) {
+                    layered.reads_on = false;
+                }
                 self.flow_changes = self.flow_changes.wrapping_add(1);
-                conn.fin_wanted = true;
+                conn.want_fin();
                 if planted(Bug::CloseWithoutFlush) {
                     (conn.staged, conn.out) = (Staged::default(), None);
                 }
                 let config = &conn.config;
-                let patience =
-                    if conn.fin_sent { config.drain.min(config.linger) } else { config.linger };
+                let patience = if conn.fin.is_sent() {
+                    config.drain.min(config.linger)
+                } else {
+                    config.linger
+                };
                 let patience_ends = self.now + patience;
                 let deadline = self.timers.arm(patience_ends, Due::Linger(key));
                 conn.goodbye =
@@ -51,6 +56,7 @@ impl Net {
                 }
                 self.drop_tag_timers(key);
                 self.end_guard(key);
+                self.lift_read_rate(key, ops);
                 self.set_read_mode(key, ops);
                 self.mark_dirty(key);
             }
@@ -79,8 +85,8 @@ impl Net {
             self.finish_layer(key, ops);
         }
         let conn = self.conns.get_mut(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
-        conn.fin_wanted = true;
-        if conn.eof {
+        conn.want_fin();
+        if conn.end.has_come() {
             // Both directions are over: nothing could ever happen on this connection again.
             self.close(key, CloseReason::PeerClosed, ops);
         } else {
@@ -92,8 +98,8 @@ impl Net {
     /// Ends a goodbye when both sides have finished.
     pub(super) fn end_goodbye<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
         let Some(conn) = self.conns.get_mut(key) else { return };
-        let eof = conn.eof || planted(Bug::CloseWithoutDrain);
-        if conn.phase == Phase::Closing && conn.fin_sent && eof {
+        let eof = conn.end.has_come() || planted(Bug::CloseWithoutDrain);
+        if conn.phase == Phase::Closing && conn.fin.is_sent() && eof {
             self.finish_goodbye(key, ops);
         }
     }
@@ -122,7 +128,7 @@ impl Net {
         if conn.phase != Phase::Closing || planted(Bug::CloseWithoutDeadline) {
             return;
         }
-        if conn.fin_sent {
+        if conn.fin.is_sent() {
             self.finish_goodbye(key, ops);
         } else {
             let reason = CloseReason::LingerExpired { unsent_bytes: conn.queued_bytes() };
@@ -134,7 +140,7 @@ impl Net {
     pub(super) fn discard_input<O: Ops + ?Sized>(&mut self, key: Key, bytes: u64, ops: &mut O) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         if let Some(goodbye) = &mut conn.goodbye
-            && conn.fin_sent
+            && conn.fin.is_sent()
         {
             goodbye.drained_bytes += bytes;
             if goodbye.drained_bytes > DRAIN_BYTES_MAX {
@@ -173,7 +179,7 @@ impl Net {
     /// The peer gets a reset, unless it has had our FIN: an orderly end would say that what it got
     /// is all there was to say.
     pub(super) fn break_off<O: Ops + ?Sized>(&mut self, key: Key, error: io::Error, ops: &mut O) {
-        let said_all = self.conns.get(key).is_some_and(|conn| conn.fin_sent);
+        let said_all = self.conns.get(key).is_some_and(|conn| conn.fin.is_sent());
         let how = if said_all { CloseHow::Fin } else { CloseHow::Reset };
         self.finish(key, CloseReason::from_io(error), how, ops);
     }
@@ -211,6 +217,7 @@ impl Net {
         }
         self.drop_tag_timers(key);
         self.end_guard(key);
+        self.end_throttle(key);
         true
     }
 

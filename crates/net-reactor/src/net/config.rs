@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Layer;
 use super::happy_eyeballs::DIAL_DELAY;
+use super::throttle::RateLimit;
 use super::timeouts::Timeouts;
 use crate::sys::KeepAlive;
 
@@ -59,6 +60,7 @@ pub enum OnHighMark {
 /// | `no_delay` | on | small writes leave at once (`TCP_NODELAY`) |
 /// | `keep_alive` | off | the kernel probes an idle peer |
 /// | `layer` | none | a [`Layer`](crate::Layer) stands between the handler and the socket |
+/// | `read_rate`, `write_rate` | none | the socket is not read, or output waits, until a [`RateLimit`] allows more |
 /// | `receive_buffer`, `send_buffer` | the kernel's own | fixed sizes switch the kernel's auto-tuning off |
 ///
 /// With the default `on_high_mark`, a connection whose output nobody reads is not read either. Two
@@ -88,6 +90,8 @@ pub struct ConnConfig {
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) send_buffer_bytes: Option<usize>,
     pub(crate) layer: Option<Layer>,
+    pub(crate) read_rate: Option<RateLimit>,
+    pub(crate) write_rate: Option<RateLimit>,
     /// Output below this needs no look at any mark: the smallest of them, worked out once.
     pub(crate) unmarked_bytes: usize,
 }
@@ -108,6 +112,8 @@ impl Default for ConnConfig {
             receive_buffer_bytes: None,
             send_buffer_bytes: None,
             layer: None,
+            read_rate: None,
+            write_rate: None,
             unmarked_bytes: LOW_MARK_BYTES,
         }
     }
@@ -198,12 +204,35 @@ impl ConnConfig {
         self
     }
 
+    /// Sets how fast the connection is read.
+    ///
+    /// Above the rate the socket is not read, so that TCP holds the peer back; nothing is dropped.
+    /// A pause of the handler and the high mark hold besides. While it waits for this, the
+    /// connection's timeouts do not count against the peer. Once it is closing, what comes is
+    /// thrown away at any rate.
+    #[must_use]
+    pub fn read_rate(mut self, rate: RateLimit) -> Self {
+        self.read_rate = Some(rate);
+        self
+    }
+
+    /// Sets how fast the connection sends.
+    ///
+    /// Output above the rate waits in the queue, where the marks and the hard limit count it. A
+    /// close flushes at the rate too: what is not sent within [`linger`](Self::linger) is lost, so
+    /// the two have to fit. With a layer, what counts is what it sends.
+    #[must_use]
+    pub fn write_rate(mut self, rate: RateLimit) -> Self {
+        self.write_rate = Some(rate);
+        self
+    }
+
     /// Makes the configuration ready to be shared by many connections.
     pub(crate) fn share(mut self) -> Rc<Self> {
         self.unmarked_bytes =
             FLUSH_EARLY_BYTES.min(self.high_mark_bytes).min(self.output_bytes_max);
-        if self.layer.is_some() {
-            // Plain bytes must not be staged: what is staged is sent as it is.
+        if self.layer.is_some() || self.write_rate.is_some() {
+            // Plain bytes must not be staged: what is staged is sent as it is, and at once.
             self.unmarked_bytes = 0;
         }
         Rc::new(self)

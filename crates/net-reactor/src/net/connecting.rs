@@ -366,9 +366,11 @@ impl Net {
         conn.received_at = self.now;
         self.stats.connected += 1;
         let is_pressured = conn.pressured;
-        let has_output = (conn.out.is_some() || conn.fin_wanted) && !planted(Bug::EarlyOutputStuck);
+        let has_output =
+            (conn.out.is_some() || conn.fin.is_wanted()) && !planted(Bug::EarlyOutputStuck);
         apply_options(key, conn, ops);
         self.start_guard(key);
+        self.start_throttle(key, ops);
         self.set_read_mode(key, ops);
         self.notices.push_back(Notice::Opened(key));
         if is_pressured {

@@ -56,6 +56,42 @@ pub(crate) enum Phase {
     Closed,
 }
 
+/// How far the peer's end of a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeerEnd {
+    /// It may send more.
+    Open,
+    /// It has finished, and the handler does not know yet.
+    Untold,
+    /// The handler was told so.
+    Told,
+}
+
+impl PeerEnd {
+    pub(crate) fn has_come(self) -> bool {
+        self != Self::Open
+    }
+}
+
+/// How far our own end of a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fin {
+    Unwanted,
+    /// It will be sent when the queue is empty; writing is over.
+    Wanted,
+    Sent,
+}
+
+impl Fin {
+    pub(crate) fn is_wanted(self) -> bool {
+        self != Self::Unwanted
+    }
+
+    pub(crate) fn is_sent(self) -> bool {
+        self == Self::Sent
+    }
+}
+
 /// What an unopened connection still has to try.
 #[derive(Debug)]
 pub(crate) struct Attempt {
@@ -139,19 +175,14 @@ pub(crate) struct Connection {
     pub(crate) blocked: bool,
     /// The connection stands in the dirty list.
     pub(crate) dirty: bool,
-    /// The peer finished sending.
-    pub(crate) eof: bool,
-    /// The handler was told so.
-    pub(crate) eof_told: bool,
+    /// Whether the peer finished sending.
+    pub(crate) end: PeerEnd,
     /// Reading was resumed while unconsumed input was kept: it is owed to the handler.
     pub(crate) input_waits: bool,
     /// The handler left input because output is above the high mark; it is owed at the low mark.
     pub(crate) held: bool,
-    /// The layer has more for the handler, which waits for its next share; the socket is not read.
-    pub(crate) reads_on: bool,
     /// Our side will finish when the queue is empty; writing is over.
-    pub(crate) fin_wanted: bool,
-    pub(crate) fin_sent: bool,
+    pub(crate) fin: Fin,
     /// Whether a producer makes output; a FIN waits for its end.
     pub(crate) feed: Feed,
     /// The handler is to be told, once, that the kernel took output.
@@ -188,13 +219,10 @@ impl Connection {
             on_high_mark: config.on_high_mark,
             blocked: false,
             dirty: false,
-            eof: false,
-            eof_told: false,
+            end: PeerEnd::Open,
             input_waits: false,
             held: false,
-            reads_on: false,
-            fin_wanted: false,
-            fin_sent: false,
+            fin: Fin::Unwanted,
             feed: Feed::Off,
             tells_sent: false,
             peer: peer.into(),
@@ -213,13 +241,20 @@ impl Connection {
         }
     }
 
+    /// Writing is over: FIN follows what is queued.
+    pub(crate) fn want_fin(&mut self) {
+        if self.fin == Fin::Unwanted {
+            self.fin = Fin::Wanted;
+        }
+    }
+
     pub(crate) fn queued_bytes(&self) -> usize {
         self.staged.len() + self.out.as_ref().map_or(0, |out| out.len())
     }
 
     /// Whether the handler may still queue output.
     pub(crate) fn is_writable(&self) -> bool {
-        let finished = self.fin_wanted && !planted(Bug::WriteAfterShutdown);
+        let finished = self.fin.is_wanted() && !planted(Bug::WriteAfterShutdown);
         matches!(self.phase, Phase::Connecting | Phase::Open) && !finished
     }
 

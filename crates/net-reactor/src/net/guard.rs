@@ -92,7 +92,7 @@ impl Guard {
     }
 
     fn elapsed(&self, conn: &Connection, peers_now: Instant, now: Instant) -> Elapsed {
-        let expects = !conn.eof;
+        let expects = !conn.end.has_come();
         let heard = self.heard.running(peers_now).filter(|_| expects);
         let window = self.window.running(peers_now);
         let window = window.filter(|_| expects && self.in_message && conn.input.is_some());

@@ -1,6 +1,6 @@
 //! The way in: data, the peer's end, failure.
 
-use super::connection::Phase;
+use super::connection::{PeerEnd, Phase};
 use super::{CloseReason, Net, Notice, OnHighMark};
 use crate::base::{Bug, Inbound, Key, ScanMark, planted};
 use crate::driver::{Ops, ReadMode};
@@ -34,6 +34,10 @@ impl Net {
             self.discard_input(key, bytes, ops);
             return Received::Unwanted;
         }
+        if conn.config.read_rate.is_some() {
+            self.meter_received(key, bytes, ops);
+        }
+        let Some(conn) = self.conns.get_mut(key) else { return Received::Unwanted };
         if conn.config.layer.is_some() {
             return Received::Layered;
         }
@@ -48,7 +52,7 @@ impl Net {
     /// Notes the peer's end; returns whether the handler is to decide about it.
     pub(crate) fn on_eof<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) -> bool {
         let Some(conn) = self.conns.get_mut(key) else { return false };
-        conn.eof = true;
+        conn.end = PeerEnd::Untold;
         match conn.phase {
             Phase::Open => conn.config.layer.is_none() || self.end_layer(key, ops),
             Phase::Closing => {
@@ -61,7 +65,7 @@ impl Net {
 
     /// The handler keeps the connection open although the peer has finished.
     pub(crate) fn keep_open<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
-        let both_over = self.conns.get(key).is_some_and(|conn| conn.fin_wanted);
+        let both_over = self.conns.get(key).is_some_and(|conn| conn.fin.is_wanted());
         if both_over {
             self.close(key, CloseReason::PeerClosed, ops);
         }
@@ -89,10 +93,12 @@ impl Net {
     pub(super) fn set_read_mode<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let closing = conn.phase != Phase::Open;
+        let is_throttled = self.throttles.hold_reading(key);
         let held_back = conn.pressured && conn.on_high_mark == OnHighMark::PauseReading;
-        let wanted = closing || !(conn.paused || held_back || conn.reads_on);
+        let is_held = held_back || is_throttled || self.layers.reads_on(key);
+        let wanted = closing || !(conn.paused || is_held);
         ops.read_mode(key, if wanted { ReadMode::Flow } else { ReadMode::Paused });
-        let is_paused = conn.paused;
+        let is_paused = conn.paused || is_throttled;
         if self.guards.note_reading(key, wanted, is_paused) {
             self.look_in_time(key);
         }
@@ -124,7 +130,7 @@ impl Net {
         let flowing = self.is_flowing(key);
         let Some(conn) = self.conns.get_mut(key).filter(|_| flowing) else { return };
         conn.input_waits |= conn.input.is_some();
-        if conn.input_waits || conn.reads_on || (conn.eof && !conn.eof_told) {
+        if conn.input_waits || self.layers.reads_on(key) || conn.end == PeerEnd::Untold {
             self.notices.push_back(Notice::InputWaits(key));
         }
     }
@@ -139,8 +145,11 @@ impl Net {
     pub(crate) fn take_eof(&mut self, key: Key) -> bool {
         let flowing = self.is_flowing(key);
         let Some(conn) = self.conns.get_mut(key) else { return false };
-        let owed = flowing && conn.eof && (!conn.eof_told || planted(Bug::EndToldTwice));
-        conn.eof_told |= owed;
+        let again = conn.end == PeerEnd::Told && planted(Bug::EndToldTwice);
+        let owed = flowing && (conn.end == PeerEnd::Untold || again);
+        if owed {
+            conn.end = PeerEnd::Told;
+        }
         owed
     }
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::base::Inbound;
+use crate::base::{Inbound, Key, SideTable};
 
 /// What all bytes of a connection pass through on their way between the handler and the socket.
 ///
@@ -54,7 +54,7 @@ impl Layer {
 
     /// Makes the layer of one connection.
     pub(super) fn make(&self) -> Layered {
-        Layered { transform: (self.make)(), waiting: Inbound::default() }
+        Layered { transform: (self.make)(), waiting: Inbound::default(), reads_on: false }
     }
 }
 
@@ -117,4 +117,13 @@ pub(crate) struct Layered {
     pub(super) transform: Box<dyn Transform>,
     /// Received bytes whose turn has not come.
     pub(super) waiting: Inbound,
+    /// There is more for the handler, which waits for its next share; the socket is not read.
+    pub(super) reads_on: bool,
+}
+
+impl SideTable<Layered> {
+    /// Whether a connection has a layer that has more for its handler.
+    pub(super) fn reads_on(&self, key: Key) -> bool {
+        self.get(key).is_some_and(|layered| layered.reads_on)
+    }
 }

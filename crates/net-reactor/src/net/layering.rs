@@ -1,7 +1,7 @@
 //! Connections with a layer: where their bytes change.
 
 use super::layer::{LayerError, Read, Then};
-use super::{CloseReason, Closed, Net, Notice, OnHighMark};
+use super::{CloseReason, Closed, Connection, Net, Notice, OnHighMark};
 use crate::base::{Inbound, Key};
 use crate::driver::Ops;
 
@@ -112,7 +112,7 @@ impl Net {
             let kept_bytes = conn.input.as_ref().map_or(0, |input| input.unread().len() as u64);
             self.guards.note_received(key, kept_bytes, bytes as u64);
         }
-        if std::mem::replace(&mut conn.reads_on, reads_on) != reads_on {
+        if std::mem::replace(&mut layered.reads_on, reads_on) != reads_on {
             self.set_read_mode(key, ops);
         }
         if reads_on {
@@ -128,10 +128,11 @@ impl Net {
 
     /// Whether the layer has more for the handler, which may be given it now.
     pub(crate) fn layer_reads_on(&self, key: Key) -> bool {
-        let held_back = self.conns.get(key).is_none_or(|conn| {
-            !conn.reads_on || conn.pressured && conn.on_high_mark == OnHighMark::PauseReading
-        });
-        !held_back && self.is_flowing(key)
+        let is_held_back =
+            |conn: &Connection| conn.pressured && conn.on_high_mark == OnHighMark::PauseReading;
+        self.layers.reads_on(key)
+            && !self.conns.get(key).is_none_or(is_held_back)
+            && self.is_flowing(key)
     }
 
     /// Closes a connection whose peer's bytes have broken the rules of the layer.

@@ -27,6 +27,7 @@ mod output;
 mod resolve;
 mod staging;
 mod target;
+mod throttle;
 mod timeouts;
 mod watch;
 
@@ -39,7 +40,7 @@ pub use self::admission::PeerLimits;
 pub(crate) use self::admission::{Door, Permit};
 pub use self::config::{ConnConfig, ConnectOptions, OnHighMark};
 pub use self::connection::{ConnStats, Pressure};
-pub(crate) use self::connection::{Connection, Phase};
+pub(crate) use self::connection::{Connection, PeerEnd, Phase};
 pub use self::datagram_error::{BindError, DatagramError, DatagramSendError};
 pub(crate) use self::datagrams::UdpSocket;
 pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
@@ -58,6 +59,8 @@ pub use self::resolve::{Answer, Resolve, StaticNames};
 pub(crate) use self::staging::Growing;
 use self::staging::Staging;
 pub use self::target::{Target, TargetError};
+pub use self::throttle::RateLimit;
+use self::throttle::Throttles;
 pub use self::timeouts::{Timeout, Timeouts};
 #[cfg(feature = "sim")]
 pub(crate) use self::watch::Watch;
@@ -120,6 +123,8 @@ pub(crate) enum Due {
     NextDial(Key),
     /// A connection's timeouts are to be looked at.
     Guard(Key),
+    /// A connection may have tokens again for bytes that its rates have held back.
+    Tokens(Key),
     /// A resting listener tries again.
     AcceptAgain(Key),
     /// A function that the layer above keeps.
@@ -152,6 +157,7 @@ pub(crate) struct Net {
     pub(crate) stats: NetStats,
     conns: Slab<Connection>,
     guards: Guards,
+    throttles: Throttles,
     /// Of accepted connections, where their number is limited.
     permits: SideTable<Permit>,
     /// The layers of those connections that have one.
@@ -193,6 +199,7 @@ impl Net {
             stats: NetStats::default(),
             conns: Slab::default(),
             guards: Guards::new(now),
+            throttles: Throttles::default(),
             permits: SideTable::default(),
             layers: SideTable::default(),
             listeners: Slab::default(),
@@ -319,8 +326,9 @@ impl Net {
         self.flow_changes = self.flow_changes.wrapping_add(1);
         if conn.phase == Phase::Open {
             let owed = (conn.input.is_some() && !planted(Bug::ResumeWithoutInput))
-                || conn.reads_on
-                || (conn.eof && (!conn.eof_told || planted(Bug::EndToldTwice)));
+                || self.layers.reads_on(key)
+                || conn.end == PeerEnd::Untold
+                || (conn.end == PeerEnd::Told && planted(Bug::EndToldTwice));
             if !paused && owed {
                 conn.input_waits = conn.input.is_some();
                 self.notices.push_back(Notice::InputWaits(key));
@@ -341,7 +349,7 @@ impl Net {
         if conn.phase == Phase::Open && conn.pressured {
             self.flow_changes = self.flow_changes.wrapping_add(1);
             let held = reaction == OnHighMark::Tell && std::mem::take(&mut conn.held);
-            let owed = held || conn.reads_on;
+            let owed = held || self.layers.reads_on(key);
             self.set_read_mode(key, ops);
             if owed {
                 self.owe_input(key);

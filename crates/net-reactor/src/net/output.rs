@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use bytes::Bytes;
 
 use super::config::{FLUSH_EARLY_BYTES, SEND_AT_ONCE_BYTES};
-use super::connection::{Phase, Pressure};
+use super::connection::{Fin, Phase, Pressure};
 use super::feeding::Feed;
 use super::staging::{Growing, Staged};
 use super::{CloseReason, Closed, Connection, Net, Notice};
@@ -49,7 +49,7 @@ impl Net {
             return self.send_at_once(key, bytes, ops);
         }
         // The common case: an open connection to which nothing clings, and a small write.
-        if conn.phase == Phase::Open && conn.out.is_none() && !conn.fin_wanted {
+        if conn.phase == Phase::Open && conn.out.is_none() && !conn.fin.is_wanted() {
             let unmarked_bytes = conn.config.unmarked_bytes;
             if self.staging.append(&mut conn.staged, bytes, unmarked_bytes) {
                 if !conn.dirty {
@@ -64,6 +64,7 @@ impl Net {
             if is_large
                 && (unbounded || queued_bytes <= conn.config.output_bytes_max)
                 && conn.config.layer.is_none()
+                && conn.config.write_rate.is_none()
             {
                 return self.send_at_once(key, bytes, ops);
             }
@@ -80,10 +81,9 @@ impl Net {
     /// anything else is, and its `end_max` is zero.
     pub(crate) fn give_staging(&mut self, key: Key) -> Growing {
         // The common case, as in `write_copy`.
-        let conn = self
-            .conns
-            .get(key)
-            .filter(|conn| conn.phase == Phase::Open && conn.out.is_none() && !conn.fin_wanted);
+        let conn = self.conns.get(key).filter(|conn| {
+            conn.phase == Phase::Open && conn.out.is_none() && !conn.fin.is_wanted()
+        });
         conn.and_then(|conn| self.staging.give_out(conn.staged, conn.config.unmarked_bytes))
             .unwrap_or_else(|| Growing::aside(std::mem::take(&mut self.spare)))
     }
@@ -383,7 +383,7 @@ impl Net {
         note_sent(key, conn, &mut self.notices);
         if conn.pressured {
             self.check_low_mark(key, ops);
-        } else if conn.fin_wanted {
+        } else if conn.fin.is_wanted() {
             self.finish_output(key, ops);
         } else if conn.feed == Feed::Off {
             return;
@@ -413,11 +413,13 @@ impl Net {
         let Some(conn) = self.conns.get_mut(key) else { return Ok(()) };
         let Some(out) = &mut conn.out else { return Ok(()) };
         let before = out.len();
-        let flushed = ops.flush(key, out);
+        let limit_bytes = self.throttles.sendable(key, self.now);
+        let flushed = ops.flush(key, out, limit_bytes);
         let sent = (before - out.len()) as u64;
         conn.bytes_out += sent;
         self.stats.bytes_out += sent;
         self.guards.note_sent(key, sent);
+        let is_metered = self.throttles.note_sent(key, sent, self.now);
         match flushed {
             Flushed::Drained => {
                 if let Some(out) = conn.out.take() {
@@ -425,6 +427,7 @@ impl Net {
                 }
             }
             Flushed::Blocked => conn.blocked = true,
+            Flushed::Yielded if is_metered => self.await_send_tokens(key),
             Flushed::Yielded => self.mark_dirty(key),
             Flushed::Failed(error) => return Err(error),
         }
@@ -438,7 +441,7 @@ impl Net {
         }
         conn.pressured = false;
         if conn.phase == Phase::Open {
-            let owed = std::mem::take(&mut conn.held) || conn.reads_on;
+            let owed = std::mem::take(&mut conn.held) || self.layers.reads_on(key);
             if !planted(Bug::PressurePauseForever) {
                 self.set_read_mode(key, ops);
             }
@@ -458,11 +461,14 @@ impl Net {
     fn finish_output<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let overtakes = planted(Bug::FinOvertakesOutput);
-        if !conn.fin_wanted || conn.feed != Feed::Off || (conn.queued_bytes() > 0 && !overtakes) {
+        if !conn.fin.is_wanted()
+            || conn.feed != Feed::Off
+            || (conn.queued_bytes() > 0 && !overtakes)
+        {
             return;
         }
-        if !conn.fin_sent {
-            conn.fin_sent = true;
+        if !conn.fin.is_sent() {
+            conn.fin = Fin::Sent;
             if let Err(error) = ops.shutdown_write(key) {
                 return self.break_off(key, error, ops);
             }

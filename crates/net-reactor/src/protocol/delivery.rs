@@ -4,7 +4,7 @@ use super::Eof;
 use super::dispatcher::Dispatcher;
 use crate::base::{Bug, Inbound, Input, Key, ScanMark, planted};
 use crate::driver::{Engine, Lease};
-use crate::net::{Callback, CloseReason, Phase, Received};
+use crate::net::{Callback, CloseReason, PeerEnd, Phase, Received};
 
 impl<E: Engine> Dispatcher<E> {
     /// Delivers received bytes, behind those that the connection has kept.
@@ -99,8 +99,8 @@ impl<E: Engine> Dispatcher<E> {
         if !self.core.net.is_flowing(key) {
             return;
         }
-        let overtakes =
-            planted(Bug::EndOvertakesInput) && self.core.net.conn(key).is_some_and(|conn| conn.eof);
+        let overtakes = planted(Bug::EndOvertakesInput)
+            && self.core.net.conn(key).is_some_and(|conn| conn.end.has_come());
         if !overtakes
             && self.core.net.take_input_waits(key)
             && let Some(input) = self.core.net.take_input(key)
@@ -119,7 +119,12 @@ impl<E: Engine> Dispatcher<E> {
 
     /// Delivers what a handler has left, because it asked for that; nothing too.
     pub(super) fn deliver_again(&mut self, key: Key) {
-        if self.core.net.conn(key).is_some_and(|conn| conn.phase == Phase::Open && !conn.eof_told) {
+        if self
+            .core
+            .net
+            .conn(key)
+            .is_some_and(|conn| conn.phase == Phase::Open && conn.end != PeerEnd::Told)
+        {
             let input = self.core.net.take_input(key).unwrap_or_default();
             self.deliver_kept(key, input);
         }

@@ -294,6 +294,7 @@ impl<E: Engine> Dispatcher<E> {
             Due::Connect(key) => core.net.on_connect_deadline(key, engine),
             Due::NextDial(key) => core.net.on_next_dial(key, engine),
             Due::Guard(key) => core.net.on_guard_due(key, engine),
+            Due::Tokens(key) => core.net.on_tokens_due(key, engine),
             Due::AcceptAgain(key) => core.net.accept_again(key, engine),
             Due::Call(key) => self.run_due_call(key, at),
             Due::Drain => self.on_drain_deadline(),

@@ -266,7 +266,7 @@ impl<H: BufferedHandler> Buffered<H> {
         let mut share = SEND_BYTES_PER_FLUSH;
         while !queue.is_empty() && share > 0 && fd.is_open() {
             let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
-            let used = queue.gather(&mut slices);
+            let used = queue.gather(&mut slices, usize::MAX);
             let written = fd.write_slices(&slices[..used])?;
             if written == 0 {
                 return Ok(());

@@ -16,6 +16,7 @@ mod layers;
 mod names;
 mod periodic;
 mod pressure;
+mod rates;
 mod reading;
 mod remains;
 mod rig;

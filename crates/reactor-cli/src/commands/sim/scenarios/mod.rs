@@ -59,6 +59,7 @@ mod pipes;
 mod posts;
 mod prompt;
 mod questions;
+mod rates;
 mod reads;
 mod reconnect;
 mod redial;
@@ -145,6 +146,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("packed-stream", "half-close through compression: a FIN that cuts a stream short is no end", half_close::run_packed),
     #[cfg(feature = "zlib")]
     scenario("packed", "frames that refer to each other are unpacked however they are cut", packed::run),
+    scenario("rates", "no more passes than its rate allows, and all of it in the end", rates::run),
     scenario("long-timers", "timers of microseconds and of weeks, over two months: in order, none early", long_timers::run),
     scenario("pipes", "ends of pipes are changed and taken away in each other's calls: no byte lost", pipes::run),
     scenario("slowloris", "who holds a connection and gives nothing is found out; honest callers are served", slowloris::run),
