@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tidy::checks::{
     architecture, blobs, commented_code, examples_index, file_length, headings, layers, links,
-    machine_paths, marks, msrv, named_tests, sleeps,
+    machine_paths, marks, msrv, named_tests, seed_tests, sleeps,
 };
 use tidy::{Finding, Repository, Severity, TrackedFile};
 
@@ -131,6 +131,13 @@ fn tests_that_documents_name_exist() {
         .flat_map(|(path, text)| named_tests::check(path, text, |wanted| repository.text(wanted)))
         .collect();
     report(&findings);
+}
+
+#[test]
+fn each_test_of_the_seeds_has_its_row() {
+    let repository = open();
+    let path = "docs/seed-tests.md";
+    report(&seed_tests::check(path, document(&repository, path)));
 }
 
 #[test]

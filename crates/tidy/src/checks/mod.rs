@@ -12,4 +12,5 @@ pub mod machine_paths;
 pub mod marks;
 pub mod msrv;
 pub mod named_tests;
+pub mod seed_tests;
 pub mod sleeps;
