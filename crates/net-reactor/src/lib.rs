@@ -60,7 +60,10 @@ pub mod planted {
 
 #[cfg(feature = "async")]
 pub use base::TaskId;
-pub use base::{ConnId, DatagramId, FdId, Input, Instant, ListenerId, TimerId, TooLong};
+pub use base::{
+    Address, ConnId, DatagramId, FdId, Input, Instant, ListenerId, TimerId, TooLong, UnixAddress,
+    UnixNameError,
+};
 pub use driver::Ready;
 pub use endpoint::*;
 pub use net::{
@@ -81,4 +84,7 @@ pub use protocol::{AsyncLoop, AsyncStream, AsyncWriter, Connecting, Elapsed, Sle
 #[cfg(feature = "regex")]
 pub use protocol::{Pattern, PatternError};
 pub use service::*;
-pub use sys::{DatagramOptions, Descriptor, Interest, KeepAlive, ListenOptions, MulticastGroup};
+pub use sys::{
+    Credentials, DatagramOptions, Descriptor, Interest, KeepAlive, ListenOptions, ListeningSocket,
+    MulticastGroup,
+};

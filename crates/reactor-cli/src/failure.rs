@@ -143,13 +143,16 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use net_reactor::Address;
+
     use super::*;
 
     #[test]
     fn a_failure_says_what_is_wrong_and_what_to_do() {
-        let address = "127.0.0.1:80".parse().unwrap();
+        let address = Address::from(([127, 0, 0, 1], 80));
         let source = || io::Error::from_raw_os_error(98);
-        let failure = Failure::from(&ListenError::InUse { address, source: source() });
+        let failure =
+            Failure::from(&ListenError::InUse { address: address.clone(), source: source() });
         assert_eq!(
             failure.to_string(),
             "127.0.0.1:80 is in use - choose another port with --listen, or stop what listens there"

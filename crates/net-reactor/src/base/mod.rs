@@ -16,8 +16,10 @@ mod slab;
 mod stopwatch;
 mod time;
 mod token_bucket;
+mod unix_address;
 
-pub(crate) use address::CompactAddress;
+pub use address::Address;
+pub(crate) use address::{CompactAddress, NOWHERE};
 pub(crate) use id::LoopId;
 #[cfg(feature = "async")]
 pub use id::TaskId;
@@ -38,3 +40,4 @@ pub(crate) use slab::{Key, Slab};
 pub(crate) use stopwatch::Stopwatch;
 pub use time::Instant;
 pub(crate) use token_bucket::TokenBucket;
+pub use unix_address::{UnixAddress, UnixNameError};

@@ -30,10 +30,10 @@ pub(crate) use fds::FdOps;
 pub(crate) use readiness::Readiness;
 pub use ready::Ready;
 
-use crate::base::{Instant, Key, OutQueue};
+use crate::base::{Address, Instant, Key, OutQueue};
 use crate::sys::{
-    CloseHow, Job, ListenOptions, Resolution, SocketOption, StreamAddresses, Token, Wake, Wire,
-    WorkersLimits,
+    CloseHow, Credentials, Job, ListenOptions, ListeningSocket, Resolution, SocketOption,
+    StreamAddresses, Token, Wake, Wire, WorkersLimits,
 };
 
 /// The most bytes that one connection is read for in one turn.
@@ -51,7 +51,7 @@ pub(crate) const SEND_BYTES_PER_FLUSH: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) enum Event<Socket, Lease> {
     /// A peer connected. The socket belongs to no slot until it is [adopted](Engine::adopt).
-    Accepted { listener: Key, socket: Socket, peer: SocketAddr },
+    Accepted { listener: Key, socket: Socket, peer: Address },
     /// Accepting failed. The listener goes on unless it is told to rest.
     AcceptFailed { listener: Key, error: io::Error },
     /// A connection that this side started is open.
@@ -129,16 +129,12 @@ pub(crate) trait Ops: FdOps + DatagramOps {
     fn listen(
         &mut self,
         listener: Key,
-        address: SocketAddr,
+        address: &Address,
         options: &ListenOptions,
-    ) -> io::Result<SocketAddr>;
+    ) -> io::Result<Address>;
 
     /// Takes over a listening socket that was made elsewhere.
-    fn adopt_listener(
-        &mut self,
-        listener: Key,
-        socket: std::net::TcpListener,
-    ) -> io::Result<SocketAddr>;
+    fn adopt_listener(&mut self, listener: Key, socket: ListeningSocket) -> io::Result<Address>;
 
     fn unlisten(&mut self, listener: Key);
 
@@ -149,13 +145,13 @@ pub(crate) trait Ops: FdOps + DatagramOps {
     fn turn_away(&mut self, listener: Key) -> io::Result<bool>;
 
     /// Starts a connection in `slot`: [`Event::Connected`] or [`Event::Failed`] follows.
-    fn connect(&mut self, slot: Key, peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<()>;
+    fn connect(&mut self, slot: Key, peer: &Address, bind: Option<SocketAddr>) -> io::Result<()>;
 
     /// Starts a connection apart from any slot: [`Event::Dialled`] or [`Event::DialFailed`] follows.
     ///
     /// Dials have keys of their own. Several can be under way for one connection, and the one that
     /// wins is [promoted](Self::promote) into its slot.
-    fn dial(&mut self, dial: Key, peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<()>;
+    fn dial(&mut self, dial: Key, peer: &Address, bind: Option<SocketAddr>) -> io::Result<()>;
 
     /// Moves the socket of a dial that was reached into `slot`, and resets what the slot held.
     ///
@@ -188,7 +184,9 @@ pub(crate) trait Ops: FdOps + DatagramOps {
 
     fn set_option(&mut self, slot: Key, option: SocketOption) -> io::Result<()>;
 
-    fn local_address(&self, slot: Key) -> io::Result<SocketAddr>;
+    fn local_address(&self, slot: Key) -> io::Result<Address>;
+
+    fn peer_credentials(&self, slot: Key) -> io::Result<Credentials>;
 
     /// Returns what the simulator knows both ends of a connection by; `None` on a real kernel.
     fn wire(&self, _slot: Key) -> Option<Wire> {

@@ -14,9 +14,10 @@ use super::slots::{ListenerSlot, StreamSlot, StreamState};
 use super::{
     ACCEPTS_PER_TURN, Engine, Event, Flushed, Handover, Ops, READ_BYTES_PER_TURN, ReadMode,
 };
-use crate::base::{Bug, Instant, Key, OutQueue, SideTable, planted};
+use crate::base::{Address, Bug, Instant, Key, OutQueue, SideTable, planted};
 use crate::sys::{
-    CloseHow, Job, Kind, ListenOptions, SocketOption, Sys, Token, Wake, Wire, WorkersLimits,
+    CloseHow, Credentials, Job, Kind, ListenOptions, ListeningSocket, SocketOption, Sys, Token,
+    Wake, Wire, WorkersLimits,
 };
 
 /// How many slices one send call may name. The kernel's own limit is 1024 (`IOV_MAX`).
@@ -246,19 +247,15 @@ impl<S: Sys> Ops for Readiness<S> {
     fn listen(
         &mut self,
         listener: Key,
-        address: SocketAddr,
+        address: &Address,
         options: &ListenOptions,
-    ) -> io::Result<SocketAddr> {
+    ) -> io::Result<Address> {
         let (socket, bound) = self.sys.listen(Token::listener(listener), address, options)?;
         self.listeners.put(listener, ListenerSlot::new(socket));
         Ok(bound)
     }
 
-    fn adopt_listener(
-        &mut self,
-        listener: Key,
-        socket: std::net::TcpListener,
-    ) -> io::Result<SocketAddr> {
+    fn adopt_listener(&mut self, listener: Key, socket: ListeningSocket) -> io::Result<Address> {
         let (socket, bound) = self.sys.adopt_listener(Token::listener(listener), socket)?;
         self.listeners.put(listener, ListenerSlot::new(socket));
         Ok(bound)
@@ -286,14 +283,14 @@ impl<S: Sys> Ops for Readiness<S> {
         }
     }
 
-    fn connect(&mut self, slot: Key, peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<()> {
+    fn connect(&mut self, slot: Key, peer: &Address, bind: Option<SocketAddr>) -> io::Result<()> {
         let stream = self.sys.connect(Token::stream(slot), peer, bind)?;
         let state = StreamState::CONNECTING;
         self.streams.put(slot, StreamSlot::new(stream, state));
         Ok(())
     }
 
-    fn dial(&mut self, dial: Key, peer: SocketAddr, bind: Option<SocketAddr>) -> io::Result<()> {
+    fn dial(&mut self, dial: Key, peer: &Address, bind: Option<SocketAddr>) -> io::Result<()> {
         let stream = self.sys.connect(Token::dial(dial), peer, bind)?;
         let state = StreamState::CONNECTING;
         self.dials.put(dial, StreamSlot::new(stream, state));
@@ -409,9 +406,16 @@ impl<S: Sys> Ops for Readiness<S> {
         }
     }
 
-    fn local_address(&self, slot: Key) -> io::Result<SocketAddr> {
+    fn local_address(&self, slot: Key) -> io::Result<Address> {
         match self.streams.get(slot) {
             Some(entry) => self.sys.local_address(&entry.stream),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn peer_credentials(&self, slot: Key) -> io::Result<Credentials> {
+        match self.streams.get(slot) {
+            Some(entry) => self.sys.peer_credentials(&entry.stream),
             None => Err(io::ErrorKind::NotConnected.into()),
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::thread::JoinHandle;
 
 use super::{Error, LoopThread};
-use crate::base::ListenerId;
+use crate::base::{Address, ListenerId};
 use crate::protocol::{EventLoop, LoopStats, Reactor, ServerHandle, Stopped};
 
 /// A server that is bound to its address and ready to run.
@@ -12,15 +12,22 @@ use crate::protocol::{EventLoop, LoopStats, Reactor, ServerHandle, Stopped};
 pub struct BoundServer {
     pub(super) event_loop: EventLoop,
     pub(super) listener: ListenerId,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) threads: Vec<LoopThread>,
 }
 
 impl BoundServer {
-    /// Returns the address the server is bound to, with the port the kernel chose for port 0.
+    /// Returns the address of IP that the server is bound to, with the port the kernel chose for
+    /// port 0. A Unix socket has none and shows `0.0.0.0:0`; see [`local_name`](Self::local_name).
     #[must_use]
     pub fn local_address(&self) -> SocketAddr {
-        self.address
+        self.address.ip_or_nowhere()
+    }
+
+    /// Returns the address the server is bound to, whatever its family.
+    #[must_use]
+    pub fn local_name(&self) -> &Address {
+        &self.address
     }
 
     /// Returns the listener on the first loop.
@@ -75,16 +82,23 @@ impl BoundServer {
 /// Dropping it leaves the server running; [`join`](Self::join) waits for its end.
 #[derive(Debug)]
 pub struct RunningServer {
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) handle: ServerHandle,
     pub(super) thread: JoinHandle<Result<Stopped, Error>>,
 }
 
 impl RunningServer {
-    /// Returns the address the server is bound to, with the port the kernel chose for port 0.
+    /// Returns the address of IP that the server is bound to, with the port the kernel chose for
+    /// port 0. A Unix socket has none and shows `0.0.0.0:0`; see [`local_name`](Self::local_name).
     #[must_use]
     pub fn local_address(&self) -> SocketAddr {
-        self.address
+        self.address.ip_or_nowhere()
+    }
+
+    /// Returns the address the server is bound to, whatever its family.
+    #[must_use]
+    pub fn local_name(&self) -> &Address {
+        &self.address
     }
 
     /// Returns a handle to stop the server and to reach its loops from any thread.

@@ -2,17 +2,17 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
 use super::{BoundServer, Error, LoopThread, OnData, Place, RunningServer, Threads};
-use crate::base::{Input, ListenerId};
-use crate::net::{ConnConfig, Door, ListenError, PeerLimits};
+use crate::base::{Address, Input, ListenerId};
+use crate::net::{ConnConfig, Door, ListenError, PeerLimits, Target, TargetError};
 use crate::protocol::{
     Conn, EventLoop, Factory, Flow, IntoHandler, LoopConfig, Peer, Reactor, SpreadTo, Stopped,
 };
-use crate::sys::ListenOptions;
+use crate::sys::{ListenOptions, ListeningSocket};
 
 /// How several loops share the peers of one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -166,18 +166,23 @@ where
         self
     }
 
-    /// Binds the address, on loops made for this server.
+    /// Binds an address, on loops made for this server: `127.0.0.1:9000`, `unix:/run/hub.sock`, and
+    /// whatever else is a [`Target`].
     ///
     /// A name is resolved here, which may block; of several addresses the first that can be bound
-    /// is taken. Peers wait in the kernel's backlog until [`BoundServer::run`].
+    /// is taken. A Unix socket's file that nobody listens on any more is replaced, and the file goes
+    /// when the listener does; several loops share it by [`Balance::LeastLoaded`]. Peers wait in the kernel's backlog until [`BoundServer::run`].
     ///
     /// # Errors
     ///
-    /// [`Error::Listen`] when the address is bad or in use; [`Error::Loop`] or [`Error::Thread`]
-    /// when the process is out of descriptors or threads.
-    pub fn listen(self, address: impl ToSocketAddrs + fmt::Debug) -> Result<BoundServer, Error> {
-        let addresses = resolve(address)?;
-        self.bind_first(&addresses)
+    /// [`Error::Target`] when the text names no address; [`Error::Listen`] when the address is bad or
+    /// in use; [`Error::Loop`] or [`Error::Thread`] when the process is out of descriptors or threads.
+    pub fn listen<T>(self, target: T) -> Result<BoundServer, Error>
+    where
+        T: TryInto<Target>,
+        TargetError: From<T::Error>,
+    {
+        self.bind_first(target.try_into().map_err(TargetError::from)?)
     }
 
     /// Binds the address and runs the server on a thread of its own (and more for more loops).
@@ -195,16 +200,18 @@ where
     /// # Errors
     ///
     /// As for [`listen`](Self::listen).
-    pub fn spawn(self, address: impl ToSocketAddrs + fmt::Debug) -> Result<RunningServer, Error>
+    pub fn spawn<T>(self, target: T) -> Result<RunningServer, Error>
     where
         F: Send,
+        T: TryInto<Target>,
+        TargetError: From<T::Error>,
     {
-        let addresses = resolve(address)?;
+        let target = target.try_into().map_err(TargetError::from)?;
         let (report, reported) = mpsc::channel();
-        let body = move || match self.bind_first(&addresses) {
+        let body = move || match self.bind_first(target) {
             Ok(bound) => {
                 // The receiver waits for exactly this.
-                let _ = report.send(Ok((bound.local_address(), bound.handle())));
+                let _ = report.send(Ok((bound.local_name().clone(), bound.handle())));
                 bound.run()
             }
             Err(error) => {
@@ -227,7 +234,8 @@ where
     /// # Errors
     ///
     /// As for [`listen`](Self::listen).
-    pub fn adopt(mut self, socket: TcpListener) -> Result<BoundServer, Error> {
+    pub fn adopt(mut self, socket: impl Into<ListeningSocket>) -> Result<BoundServer, Error> {
+        let socket = socket.into();
         self.balance = Balance::LeastLoaded;
         let bound = self.bind(&mut Threads, |reactor, _options, config| {
             Ok(reactor.adopt_listener(socket, config.clone())?)
@@ -235,21 +243,27 @@ where
         Ok(bound.into())
     }
 
-    fn bind_first(self, addresses: &[SocketAddr]) -> Result<BoundServer, Error> {
-        Ok(self.bind_in(&mut Threads, addresses)?.into())
+    fn bind_first(self, target: Target) -> Result<BoundServer, Error> {
+        Ok(self.bind_in(&mut Threads, target)?.into())
     }
 
     /// Binds the first address that can be bound, on loops that `place` makes.
     pub(crate) fn bind_in<L: Place>(
-        self,
+        mut self,
         place: &mut L,
-        addresses: &[SocketAddr],
+        target: Target,
     ) -> Result<Bound<L::Loop>, Error> {
+        if let Target::Unix { mode, .. } = &target {
+            // One file is one socket, which is one queue.
+            self.balance = Balance::LeastLoaded;
+            self.listen_options.mode = mode.or(self.listen_options.mode);
+        }
+        let addresses = resolve(target)?;
         // Whoever asked for a shared port gets one, also with other servers; otherwise only the
         // loops of this server are to share it.
         let alone = !self.listen_options.reuse_port;
         self.bind(place, |reactor, options, config| {
-            listen_first(addresses, |address| {
+            listen_first(&addresses, |address| {
                 if alone {
                     listen_alone(reactor, address, options, config)
                 } else {
@@ -285,9 +299,10 @@ where
         reactor.set_door(listener, door.as_ref());
         reactor.set_factory(listener, boxed(self.factory));
         let address = reactor
-            .listener_address(listener)
+            .listener_name(listener)
             .ok_or_else(|| bad_address("the listener is gone", io::ErrorKind::NotFound.into()))?;
-        let more = MoreLoops { options, conn_config: self.conn_config, address, door };
+        let more =
+            MoreLoops { options, conn_config: self.conn_config, address: address.clone(), door };
         let mut others = Vec::new();
         for (number, seed) in seeds.into_iter().enumerate() {
             let name = format!("net-reactor-{}", number + 1);
@@ -310,11 +325,12 @@ where
     pub fn listen_on(
         self,
         reactor: &mut Reactor<'_>,
-        address: SocketAddr,
+        address: impl Into<Address>,
     ) -> Result<ListenerId, ListenError> {
         let factory = boxed(self.factory);
         let config = self.conn_config;
-        let listener = reactor.listen_boxed(address, &self.listen_options, config, factory)?;
+        let listener =
+            reactor.listen_boxed(address.into(), &self.listen_options, config, factory)?;
         reactor.set_door(listener, Door::new(self.peer_limits).as_ref());
         Ok(listener)
     }
@@ -341,29 +357,33 @@ fn bad_address(address: &str, source: io::Error) -> Error {
     Error::Listen(ListenError::BadAddress { address: address.to_owned(), source })
 }
 
-fn resolve(address: impl ToSocketAddrs + fmt::Debug) -> Result<Vec<SocketAddr>, Error> {
-    let text = format!("{address:?}");
-    let text = text.trim_matches('"');
-    match address.to_socket_addrs() {
+fn resolve(target: Target) -> Result<Vec<Address>, Error> {
+    let (host, port) = match target {
+        Target::Address(address) => return Ok(vec![address.into()]),
+        Target::Unix { address, .. } => return Ok(vec![address.into()]),
+        Target::Host(host, port) => (host, port),
+    };
+    let text = format!("{host}:{port}");
+    match (host, port).to_socket_addrs() {
         Ok(addresses) => {
-            let addresses: Vec<_> = addresses.collect();
+            let addresses: Vec<_> = addresses.map(Address::from).collect();
             if addresses.is_empty() {
-                return Err(bad_address(text, io::ErrorKind::NotFound.into()));
+                return Err(bad_address(&text, io::ErrorKind::NotFound.into()));
             }
             Ok(addresses)
         }
-        Err(error) => Err(bad_address(text, error)),
+        Err(error) => Err(bad_address(&text, error)),
     }
 }
 
 /// Listens on the first address that can be bound.
 fn listen_first(
-    addresses: &[SocketAddr],
-    mut listen: impl FnMut(SocketAddr) -> Result<ListenerId, ListenError>,
+    addresses: &[Address],
+    mut listen: impl FnMut(Address) -> Result<ListenerId, ListenError>,
 ) -> Result<ListenerId, Error> {
     let mut last_error = bad_address("no address", io::ErrorKind::NotFound.into());
     for address in addresses {
-        match listen(*address) {
+        match listen(address.clone()) {
             Ok(listener) => return Ok(listener),
             Err(error) => last_error = error.into(),
         }
@@ -377,13 +397,13 @@ fn listen_first(
 /// the address is tried without it first.
 fn listen_alone(
     reactor: &mut Reactor<'_>,
-    address: SocketAddr,
+    address: Address,
     options: &ListenOptions,
     config: &ConnConfig,
 ) -> Result<ListenerId, ListenError> {
-    if options.reuse_port && address.port() != 0 {
+    if options.reuse_port && !address.is_port_open() {
         let alone = options.clone().reuse_port(false);
-        let probe = reactor.listen_socket(address, &alone, config.clone())?;
+        let probe = reactor.listen_socket(address.clone(), &alone, config.clone())?;
         reactor.unlisten(probe);
     }
     reactor.listen_socket(address, options, config.clone())
@@ -393,7 +413,7 @@ fn listen_alone(
 pub(crate) struct Bound<L> {
     pub(crate) event_loop: EventLoop,
     pub(crate) listener: ListenerId,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     pub(crate) others: Vec<L>,
 }
 
@@ -408,7 +428,7 @@ impl From<Bound<LoopThread>> for BoundServer {
 struct MoreLoops {
     options: ListenOptions,
     conn_config: ConnConfig,
-    address: SocketAddr,
+    address: Address,
     door: Option<Arc<Door>>,
 }
 
@@ -421,7 +441,7 @@ impl MoreLoops {
         seed: FactorySeed,
     ) -> Result<L::Loop, Error> {
         let (options, conn_config) = (self.options.clone(), self.conn_config.clone());
-        let (address, door) = (self.address, self.door.clone());
+        let (address, door) = (self.address.clone(), self.door.clone());
         let (made, _handle, ()) = place.another_loop(name, config, move |event_loop| {
             let mut reactor = event_loop.reactor();
             let listener = reactor.listen_boxed(address, &options, conn_config, seed())?;
@@ -440,7 +460,7 @@ impl MoreLoops {
         config: LoopConfig,
         seed: FactorySeed,
     ) -> Result<L::Loop, Error> {
-        let (address, conn_config) = (self.address, self.conn_config.clone());
+        let (address, conn_config) = (self.address.clone(), self.conn_config.clone());
         let (made, owner, fed) = place.another_loop(name, config, move |event_loop| {
             Ok(event_loop.reactor().add_fed_listener(address, conn_config, seed()))
         })?;

@@ -1,7 +1,6 @@
 //! The listener: accepted peers, and the policy for bad days.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +8,10 @@ use super::admission::{Door, Full, Permit};
 use super::connecting::apply_options;
 use super::connection::{Connection, Phase};
 use super::{Due, ListenError, Net, SharedConfig};
-use crate::base::{Bug, Instant, Key, planted};
+use crate::base::{Address, Bug, Instant, Key, planted};
 use crate::driver::Ops;
 use crate::event_loop::TimerKey;
-use crate::sys::ListenOptions;
+use crate::sys::{ListenOptions, ListeningSocket};
 
 /// The first rest of a listener that ran out of descriptors: 5 ms.
 const REST_MIN: Duration = Duration::from_millis(5);
@@ -25,7 +24,7 @@ const EPISODE_GAP: Duration = Duration::from_secs(2);
 /// A listening socket.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) config: SharedConfig,
     /// Armed while the listener rests.
     resting: Option<TimerKey>,
@@ -37,7 +36,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    const fn new(address: SocketAddr, config: SharedConfig) -> Self {
+    fn new(address: Address, config: SharedConfig) -> Self {
         Self {
             address,
             config,
@@ -53,38 +52,37 @@ impl Listener {
 impl Net {
     pub(crate) fn listen<O: Ops + ?Sized>(
         &mut self,
-        address: SocketAddr,
+        address: Address,
         options: &ListenOptions,
         config: SharedConfig,
         ops: &mut O,
     ) -> Result<Key, ListenError> {
-        self.add_listener(address, config, |key| ops.listen(key, address, options))
+        self.add_listener(address.clone(), config, |key| ops.listen(key, &address, options))
     }
 
     /// Takes over a listening socket that was made elsewhere.
     pub(crate) fn adopt_listener<O: Ops + ?Sized>(
         &mut self,
-        socket: std::net::TcpListener,
+        socket: ListeningSocket,
         config: SharedConfig,
         ops: &mut O,
     ) -> Result<Key, ListenError> {
-        let address = socket.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-        self.add_listener(address, config, |key| ops.adopt_listener(key, socket))
+        self.add_listener(socket.address(), config, |key| ops.adopt_listener(key, socket))
     }
 
     fn add_listener(
         &mut self,
-        address: SocketAddr,
+        address: Address,
         config: SharedConfig,
-        open: impl FnOnce(Key) -> io::Result<SocketAddr>,
+        open: impl FnOnce(Key) -> io::Result<Address>,
     ) -> Result<Key, ListenError> {
-        let key = self.listeners.insert(Listener::new(address, config));
+        let key = self.listeners.insert(Listener::new(address.clone(), config));
         match open(key) {
             Ok(bound) => {
+                tracing::debug!(address = %bound, "listening");
                 if let Some(listener) = self.listeners.get_mut(key) {
                     listener.address = bound;
                 }
-                tracing::debug!(address = %bound, "listening");
                 Ok(key)
             }
             Err(error) => {
@@ -95,12 +93,12 @@ impl Net {
     }
 
     /// Adds a listener without a socket, for peers that another loop accepts.
-    pub(crate) fn add_fed_listener(&mut self, address: SocketAddr, config: SharedConfig) -> Key {
+    pub(crate) fn add_fed_listener(&mut self, address: Address, config: SharedConfig) -> Key {
         self.listeners.insert(Listener::new(address, config))
     }
 
-    pub(crate) fn listener_address(&self, key: Key) -> Option<SocketAddr> {
-        self.listeners.get(key).map(|listener| listener.address)
+    pub(crate) fn listener_address(&self, key: Key) -> Option<Address> {
+        self.listeners.get(key).map(|listener| listener.address.clone())
     }
 
     /// Closes a listening socket; its connections live on. Returns whether it was open.
@@ -119,7 +117,7 @@ impl Net {
     pub(crate) fn add_accepted(
         &mut self,
         listener: Key,
-        peer: SocketAddr,
+        peer: Address,
         config: SharedConfig,
         permit: Option<Permit>,
     ) -> Key {
@@ -143,10 +141,10 @@ impl Net {
     /// # Errors
     ///
     /// That it may not. It is counted, and logged once an episode.
-    pub(crate) fn knock(&mut self, key: Key, peer: SocketAddr) -> Result<Option<Permit>, Full> {
+    pub(crate) fn knock(&mut self, key: Key, peer: &Address) -> Result<Option<Permit>, Full> {
         let Some(listener) = self.listeners.get_mut(key) else { return Ok(None) };
         let Some(door) = &listener.door else { return Ok(None) };
-        let full = match door.knock(peer.ip()) {
+        let full = match door.knock(peer.ip().map(|address| address.ip())) {
             Ok(permit) => return Ok(Some(permit)),
             Err(full) => full,
         };

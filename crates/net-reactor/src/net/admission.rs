@@ -120,7 +120,7 @@ struct Inside {
 #[derive(Debug)]
 pub(crate) struct Permit {
     door: Arc<Door>,
-    network: IpAddr,
+    network: Option<IpAddr>,
 }
 
 /// Why a peer has to stay outside.
@@ -137,19 +137,24 @@ impl Door {
         (!is_open).then(|| Arc::new(Self { limits, inside: Mutex::default() }))
     }
 
-    /// Lets a peer in, if the limits allow it.
-    pub(crate) fn knock(self: &Arc<Self>, address: IpAddr) -> Result<Permit, Full> {
-        let network = self.limits.network(address);
+    /// Lets a peer in, if the limits allow it. One without an address of IP is of no network.
+    pub(crate) fn knock(
+        self: &Arc<Self>,
+        address: impl Into<Option<IpAddr>>,
+    ) -> Result<Permit, Full> {
+        let network = address.into().map(|address| self.limits.network(address));
         let mut inside = self.inside();
         if inside.total >= self.limits.total {
             return Err(Full::Server);
         }
-        let of_network = inside.networks.get(&network).copied().unwrap_or(0);
-        if of_network >= self.limits.per_network {
-            return Err(Full::Network);
+        if let Some(network) = network {
+            let of_network = inside.networks.get(&network).copied().unwrap_or(0);
+            if of_network >= self.limits.per_network {
+                return Err(Full::Network);
+            }
+            inside.networks.insert(network, of_network + 1);
         }
         inside.total += 1;
-        inside.networks.insert(network, of_network + 1);
         Ok(Permit { door: Arc::clone(self), network })
     }
 
@@ -163,10 +168,11 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut inside = self.door.inside();
         inside.total -= 1;
-        if let Some(of_network) = inside.networks.get_mut(&self.network) {
+        let Some(network) = self.network else { return };
+        if let Some(of_network) = inside.networks.get_mut(&network) {
             *of_network -= 1;
             if *of_network == 0 {
-                inside.networks.remove(&self.network);
+                inside.networks.remove(&network);
             }
         }
     }

@@ -9,7 +9,7 @@ use super::happy_eyeballs::{HappyEyeballs, Seat, Step};
 use super::names::{Addresses, Look};
 use super::target::fault_of_host;
 use super::{ConnectError, ConnectOptions, Due, Net, Notice, Target};
-use crate::base::{Bug, Instant, Key, planted};
+use crate::base::{Address, Bug, Instant, Key, NOWHERE, planted};
 use crate::driver::Ops;
 use crate::sys::{CloseHow, Resolution, SocketOption, StreamAddresses};
 
@@ -26,15 +26,15 @@ impl Net {
         ops: &mut O,
     ) -> Key {
         let config = options.config.clone().share();
-        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let conn = Connection::new(Phase::Connecting, nowhere, None, config, self.now);
+        let conn = Connection::new(Phase::Connecting, NOWHERE.into(), None, config, self.now);
         let key = self.insert(conn);
         let deadline = self.timers.arm(self.now + options.deadline, Due::Connect(key));
         let (host, address) = match target {
-            Target::Address(address) => (None, Some(address)),
+            Target::Address(address) => (None, Some(Address::Ip(address))),
+            Target::Unix { address, mode: _ } => (None, Some(Address::Unix(address))),
             Target::Host(name, port) => match name.parse() {
                 // A number is its own answer.
-                Ok(ip) => (None, Some(SocketAddr::new(ip, port))),
+                Ok(ip) => (None, Some(SocketAddr::new(ip, port).into())),
                 Err(_) => (Some(Host { name, port, ticket: None }), None),
             },
         };
@@ -151,7 +151,7 @@ impl Net {
     fn plan_dials(&mut self, key: Key, addresses: &[IpAddr]) {
         let Some(attempt) = self.attempt_mut(key) else { return };
         let Some(port) = attempt.host.as_ref().map(|host| host.port) else { return };
-        let peers = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
+        let peers = addresses.iter().map(|ip| SocketAddr::new(*ip, port).into());
         attempt.dials = dials(peers, &attempt.options);
     }
 
@@ -185,19 +185,20 @@ impl Net {
     }
 
     /// Starts to connect to one address, in the connection's own slot if that is free.
-    fn dial<O: Ops + ?Sized>(&mut self, key: Key, peer: SocketAddr, ops: &mut O) {
+    fn dial<O: Ops + ?Sized>(&mut self, key: Key, peer: Address, ops: &mut O) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         let Some(attempt) = conn.attempt.as_mut() else { return };
         let bind = attempt.options.bind;
         if attempt.dials.dialling().all(|seat| seat != Seat::Own) {
+            let connected = ops.connect(key, &peer, bind);
             conn.peer = peer.into();
-            match ops.connect(key, peer, bind) {
+            match connected {
                 Ok(()) => attempt.dials.started(Seat::Own, self.now),
                 Err(error) => attempt.dials.not_started(error),
             }
         } else {
             let dial = self.dials.insert(key);
-            match ops.dial(dial, peer, bind) {
+            match ops.dial(dial, &peer, bind) {
                 Ok(()) => attempt.dials.started(Seat::Apart(dial), self.now),
                 Err(error) => {
                     self.dials.remove(dial);
@@ -309,7 +310,7 @@ impl Net {
         addresses: StreamAddresses,
         ops: &mut O,
     ) {
-        if met_itself(addresses) {
+        if met_itself(&addresses) {
             return self.on_self_connect(key, Seat::Own, ops);
         }
         self.open_connected(key, addresses, ops);
@@ -324,7 +325,7 @@ impl Net {
         ops: &mut O,
     ) {
         let Some(key) = self.dials.get(dial).copied() else { return };
-        if met_itself(addresses) {
+        if met_itself(&addresses) {
             return self.on_self_connect(key, Seat::Apart(dial), ops);
         }
         match ops.promote(dial, key) {
@@ -420,15 +421,18 @@ impl Net {
 ///
 /// A local address of the other family cannot serve a peer, and going without would leave by an
 /// address that was not asked for; so such peers are passed over.
-fn dials(peers: impl IntoIterator<Item = SocketAddr>, options: &ConnectOptions) -> HappyEyeballs {
-    let fits =
-        |peer: &SocketAddr| options.bind.is_none_or(|local| local.is_ipv4() == peer.is_ipv4());
+fn dials(peers: impl IntoIterator<Item = Address>, options: &ConnectOptions) -> HappyEyeballs {
+    let fits = |peer: &Address| match (options.bind, peer.ip()) {
+        (Some(local), Some(peer)) => local.is_ipv4() == peer.is_ipv4(),
+        _ => true,
+    };
     HappyEyeballs::new(peers.into_iter().filter(fits), options.dial_delay)
 }
 
 /// Whether a connection leads to its own socket; see the machine for how that comes.
-fn met_itself(addresses: StreamAddresses) -> bool {
-    addresses.local == addresses.peer && !planted(Bug::SelfConnectAccepted)
+fn met_itself(addresses: &StreamAddresses) -> bool {
+    let is_ip = addresses.local.ip().is_some();
+    is_ip && addresses.local == addresses.peer && !planted(Bug::SelfConnectAccepted)
 }
 
 /// Sets what the configuration asks of the socket.

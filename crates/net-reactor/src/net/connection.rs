@@ -1,12 +1,10 @@
 //! The state of one connection.
 
-use std::net::SocketAddr;
-
 use super::feeding::Feed;
 use super::happy_eyeballs::HappyEyeballs;
 use super::staging::Staged;
 use super::{CloseReason, ConnectOptions, OnHighMark, SharedConfig};
-use crate::base::{Bug, CompactAddress, Inbound, Instant, Key, OutQueue, planted};
+use crate::base::{Address, Bug, CompactAddress, Inbound, Instant, Key, OutQueue, planted};
 use crate::event_loop::TimerKey;
 
 /// How far the output of a connection is ahead of its peer.
@@ -207,7 +205,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(
         phase: Phase,
-        peer: SocketAddr,
+        peer: Address,
         listener: Option<Key>,
         config: SharedConfig,
         now: Instant,

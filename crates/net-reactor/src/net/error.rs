@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::timeouts::Timeout;
+use crate::base::Address;
 
 /// The connection is closed or closing: nothing can be sent on it any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,10 +172,10 @@ impl Error for CloseReason {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The peer's host answered that nobody listens there.
+    /// The peer's host answered that nobody listens there, or there is no such Unix socket.
     Refused {
         /// The address that was tried last.
-        peer: SocketAddr,
+        peer: Address,
         /// What the system call said.
         source: Arc<io::Error>,
     },
@@ -188,7 +188,7 @@ pub enum ConnectError {
     /// No route leads to the peer's host or network.
     Unreachable {
         /// The address that was tried last.
-        peer: SocketAddr,
+        peer: Address,
         /// What the system call said.
         source: Arc<io::Error>,
     },
@@ -223,11 +223,12 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// Sorts an error of a connect call into the reasons.
-    pub(crate) fn from_io(peer: SocketAddr, after: Duration, source: io::Error) -> Self {
+    pub(crate) fn from_io(peer: Address, after: Duration, source: io::Error) -> Self {
         let kind = source.kind();
         let source = Arc::new(source);
         match kind {
             io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::NotFound
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted => Self::Refused { peer, source },
             io::ErrorKind::TimedOut => Self::TimedOut { after },
@@ -279,14 +280,14 @@ pub enum ListenError {
     /// Another socket listens there.
     InUse {
         /// The address.
-        address: SocketAddr,
+        address: Address,
         /// What the system call said.
         source: io::Error,
     },
     /// The port needs a privilege that this process does not have.
     NotPermitted {
         /// The address.
-        address: SocketAddr,
+        address: Address,
         /// What the system call said.
         source: io::Error,
     },
@@ -300,7 +301,7 @@ pub enum ListenError {
     /// Another failure of the system.
     Failed {
         /// The address.
-        address: SocketAddr,
+        address: Address,
         /// What the system call said.
         source: io::Error,
     },
@@ -308,7 +309,7 @@ pub enum ListenError {
 
 impl ListenError {
     /// Sorts an error of making a listening socket into the reasons.
-    pub(crate) fn from_io(address: SocketAddr, source: io::Error) -> Self {
+    pub(crate) fn from_io(address: Address, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::AddrInUse => Self::InUse { address, source },
             io::ErrorKind::PermissionDenied => Self::NotPermitted { address, source },

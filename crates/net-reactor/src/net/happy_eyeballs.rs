@@ -18,10 +18,10 @@
 mod tests;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::base::{Instant, Key};
+use crate::base::{Address, Instant, Key};
 
 /// How many addresses of a name are tried at most, the first ones in the order of [`interleave`].
 ///
@@ -81,11 +81,11 @@ pub(crate) enum Seat {
 pub(crate) enum Step {
     /// Dial this address, and say at once whether that [started](HappyEyeballs::started) or
     /// [not](HappyEyeballs::not_started).
-    Dial(SocketAddr),
+    Dial(Address),
     /// Wait for a dial under way, and ask again at this time, if there is one.
     Wait(Option<Instant>),
     /// Every address has failed; this was the last of them, unless there was none.
-    GiveUp(Option<(SocketAddr, io::Error)>),
+    GiveUp(Option<(Address, io::Error)>),
 }
 
 /// The dials of one attempt to connect.
@@ -99,12 +99,12 @@ pub(crate) struct HappyEyeballs {
     /// There was no socket for one more dial beside those under way.
     short_of_sockets: bool,
     self_connects: u32,
-    last_failure: Option<(SocketAddr, io::Error)>,
+    last_failure: Option<(Address, io::Error)>,
 }
 
 #[derive(Debug)]
 struct Candidate {
-    peer: SocketAddr,
+    peer: Address,
     standing: Standing,
 }
 
@@ -118,7 +118,7 @@ enum Standing {
 impl HappyEyeballs {
     /// Makes it for these addresses, in this order. A `delay` outside of what RFC 8305 allows is
     /// moved to the nearest that it does.
-    pub(crate) fn new(peers: impl IntoIterator<Item = SocketAddr>, delay: Duration) -> Self {
+    pub(crate) fn new(peers: impl IntoIterator<Item = Address>, delay: Duration) -> Self {
         let candidate = |peer| Candidate { peer, standing: Standing::Untried };
         Self {
             candidates: peers.into_iter().map(candidate).collect(),
@@ -132,7 +132,7 @@ impl HappyEyeballs {
 
     /// Returns what is to be done now.
     pub(crate) fn step(&mut self, now: Instant) -> Step {
-        let next = self.find(Standing::Untried).map(|candidate| candidate.peer);
+        let next = self.find(Standing::Untried).map(|candidate| candidate.peer.clone());
         let alone = self.dialling().next().is_none();
         match next {
             None if alone => Step::GiveUp(self.last_failure.take()),
@@ -200,7 +200,7 @@ impl HappyEyeballs {
     fn fail(&mut self, standing: Standing, error: io::Error) {
         if let Some(candidate) = self.find(standing) {
             candidate.standing = Standing::Failed;
-            self.last_failure = Some((candidate.peer, error));
+            self.last_failure = Some((candidate.peer.clone(), error));
         }
     }
 

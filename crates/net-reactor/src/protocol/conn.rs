@@ -9,10 +9,10 @@ use super::core::{Core, Kept};
 use super::handle::ConnHandle;
 use super::task::LocalTask;
 use super::{Producer, Reactor, Tag};
-use crate::base::{ConnId, Inbound, Key, ListenerId};
+use crate::base::{Address, ConnId, Inbound, Key, ListenerId};
 use crate::driver::Ops;
 use crate::net::{CloseReason, Closed, ConnStats, Growing, OnHighMark, Phase};
-use crate::sys::{KeepAlive, SocketOption};
+use crate::sys::{Credentials, KeepAlive, SocketOption};
 
 /// A connection, lent for one callback.
 ///
@@ -158,6 +158,9 @@ impl<'a> Conn<'a> {
     }
 
     /// Resets the connection: queued output is dropped, the peer gets RST.
+    ///
+    /// Unix sockets know no RST: such a peer reads what was sent and then the end, or a reset if it
+    /// had sent something that was not read here.
     pub fn abort(&mut self) {
         let Reactor { core, ops } = &mut self.reactor;
         core.net.abort(self.key, CloseReason::Aborted, &mut **ops);
@@ -251,10 +254,21 @@ impl<'a> Conn<'a> {
         Some(self.reactor.core.listener_id(listener))
     }
 
-    /// Returns the peer's address; known also in `on_close`.
+    /// Returns the peer's address of IP; known also in `on_close`.
+    ///
+    /// A Unix socket has none and shows `0.0.0.0:0`, which is nobody's; see
+    /// [`peer_name`](Self::peer_name) and [`peer_credentials`](Self::peer_credentials).
+    #[must_use]
+    pub fn peer_address(&self) -> SocketAddr {
+        self.peer_name().ip_or_nowhere()
+    }
+
+    /// Returns the peer's address, whatever its family; known also in `on_close`.
+    ///
+    /// A Unix socket that connects seldom has a name, so that an accepted one shows as `unix:`.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "a Conn exists only while its slot does")]
-    pub fn peer_address(&self) -> SocketAddr {
+    pub fn peer_name(&self) -> Address {
         self.reactor
             .core
             .net
@@ -264,13 +278,50 @@ impl<'a> Conn<'a> {
             .get()
     }
 
-    /// Returns this side's address.
+    /// Returns this side's address of IP.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is closed, or one of Unix sockets.
+    pub fn local_address(&self) -> std::io::Result<SocketAddr> {
+        self.local_name()?.ip().ok_or_else(|| std::io::ErrorKind::Unsupported.into())
+    }
+
+    /// Returns this side's address, whatever its family.
     ///
     /// # Errors
     ///
     /// When the connection is closed.
-    pub fn local_address(&self) -> std::io::Result<SocketAddr> {
+    pub fn local_name(&self) -> std::io::Result<Address> {
         self.reactor.ops.local_address(self.key)
+    }
+
+    /// Returns the user, group and process at the other end of a Unix socket.
+    ///
+    /// ```
+    /// # use net_reactor::prelude::*;
+    /// # struct Admin { uid: u32 }
+    /// impl Protocol for Admin {
+    ///     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
+    ///         if conn.peer_credentials()?.uid != self.uid {
+    ///             conn.abort();
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// #   fn on_data(&mut self, _: &mut Conn<'_>, _: &mut Input<'_>) -> Flow { Ok(()) }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](std::io::ErrorKind::Unsupported) when it is no Unix socket; that the
+    /// connection is closed.
+    ///
+    /// # Platform
+    ///
+    /// Linux.
+    pub fn peer_credentials(&self) -> std::io::Result<Credentials> {
+        self.reactor.ops.peer_credentials(self.key)
     }
 
     /// Returns the connection's counters.

@@ -8,7 +8,7 @@ use super::producing::ProducerEnd;
 use super::stream::Sent;
 use super::task::panic_message;
 use super::{Conn, Flow, Message, Peer, Protocol, Reactor, Tag};
-use crate::base::{Bug, Key, planted};
+use crate::base::{Address, Bug, Key, planted};
 use crate::driver::{Engine, Event};
 use crate::net::{Callback, CloseReason, ConnectError, Due, Notice, Permit, Phase};
 use crate::sys::CloseHow;
@@ -209,8 +209,8 @@ impl<E: Engine> Dispatcher<E> {
     }
 
     /// A peer connected to a listener of this loop.
-    fn on_accepted(&mut self, listener: Key, socket: E::Socket, peer: std::net::SocketAddr) {
-        let Ok(permit) = self.core.net.knock(listener, peer) else {
+    fn on_accepted(&mut self, listener: Key, socket: E::Socket, peer: Address) {
+        let Ok(permit) = self.core.net.knock(listener, &peer) else {
             return self.engine.refuse(socket);
         };
         match self.core.least_loaded(listener) {
@@ -229,21 +229,21 @@ impl<E: Engine> Dispatcher<E> {
     pub(super) fn admit(
         &mut self,
         listener: Key,
-        peer: std::net::SocketAddr,
+        peer: Address,
         permit: Option<Permit>,
         adopt: impl FnOnce(&mut E, Key) -> std::io::Result<()>,
     ) {
         // A listener that was closed while the peer was on its way has no factory either: the peer
         // is declined, which gives its socket back.
         let config = self.core.net.listener_config(listener).unwrap_or_default();
-        let key = self.core.net.add_accepted(listener, peer, config, permit);
+        let key = self.core.net.add_accepted(listener, peer.clone(), config, permit);
         if let Err(error) = adopt(&mut self.engine, key) {
             tracing::warn!(%peer, %error, "cannot take over an accepted connection");
             self.core.net.release(key);
             return self.core.uncount_connection();
         }
         self.core.net.prepare_accepted(key, &mut self.engine);
-        match self.make_handler(listener, peer) {
+        match self.make_handler(listener, peer.clone()) {
             Some(handler) => {
                 self.core.handlers.put(key, handler);
                 self.on_opened(key);
@@ -257,11 +257,7 @@ impl<E: Engine> Dispatcher<E> {
         }
     }
 
-    fn make_handler(
-        &mut self,
-        listener: Key,
-        peer: std::net::SocketAddr,
-    ) -> Option<Box<dyn Protocol>> {
+    fn make_handler(&mut self, listener: Key, peer: Address) -> Option<Box<dyn Protocol>> {
         let mut acceptor = self.core.acceptors.take(listener)?;
         let server = self.core.server();
         let peer = Peer { address: peer, listener: self.core.listener_id(listener), server };

@@ -3,21 +3,28 @@
 use std::net::SocketAddr;
 
 use super::{Protocol, ServerHandle};
-use crate::base::ListenerId;
+use crate::base::{Address, ListenerId};
 
 /// A peer that was just accepted, as a factory sees it.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     pub(crate) listener: ListenerId,
     pub(crate) server: ServerHandle,
 }
 
 impl Peer {
-    /// Returns the peer's address.
+    /// Returns the peer's address of IP. A Unix socket has none and shows `0.0.0.0:0`, which is
+    /// nobody's; see [`name`](Self::name).
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.address.ip_or_nowhere()
+    }
+
+    /// Returns the peer's address, whatever its family. Most peers on Unix sockets have no name.
+    #[must_use]
+    pub fn name(&self) -> &Address {
+        &self.address
     }
 
     /// Returns the listener that accepted it.

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::{Message, Reactor};
-use crate::base::{ConnId, DatagramId, Key};
+use crate::base::{Address, ConnId, DatagramId, Key};
 use crate::driver::Handover;
 use crate::net::Permit;
 
@@ -52,7 +52,7 @@ pub(crate) enum Task {
     Adopt {
         listener: Key,
         socket: Handover,
-        peer: SocketAddr,
+        peer: Address,
         permit: Option<Permit>,
     },
     /// A future was woken.

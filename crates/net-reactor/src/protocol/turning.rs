@@ -10,7 +10,7 @@ use super::loop_shared::StopRequest;
 use super::stopping::{StopState, Stopped};
 use super::task::LocalTask;
 use super::{Conn, Task};
-use crate::base::{Bug, Key, planted};
+use crate::base::{Address, Bug, Key, planted};
 use crate::driver::{Engine, Handover};
 use crate::event_loop::{SleepState, Stages};
 use crate::net::{Callback, CloseReason, Due, Permit, Phase};
@@ -214,7 +214,7 @@ impl<E: Engine> Dispatcher<E> {
         listener: Key,
         target: &SpreadTo,
         socket: Handover,
-        peer: std::net::SocketAddr,
+        peer: Address,
         permit: Option<Permit>,
     ) {
         let task = Task::Adopt { listener: target.listener, socket, peer, permit };
@@ -225,8 +225,8 @@ impl<E: Engine> Dispatcher<E> {
             return;
         }
         target.owner.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        tracing::warn!(%peer, ?reason, "cannot hand a connection over");
-        if let Task::Adopt { socket, permit, .. } = task {
+        if let Task::Adopt { socket, peer, permit, .. } = task {
+            tracing::warn!(%peer, ?reason, "cannot hand a connection over");
             self.core.count_connection();
             self.admit(listener, peer, permit, |engine, key| engine.adopt_handover(key, socket));
         }

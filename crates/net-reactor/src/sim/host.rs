@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::oracle::Oracles;
 use super::scribe::Scribe;
-use crate::base::{LoopId, Rng};
+use crate::base::{Address, LoopId, Rng};
 use crate::endpoint::{Bound, Client, Error, Place, Server};
 use crate::net::{ConnectError, ListenError, Target, TargetError, Watched};
 use crate::protocol::{
@@ -42,8 +42,11 @@ pub struct Boot<'a> {
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct Served {
-    /// Where it listens, with the port the kernel chose for port 0.
+    /// Where it listens, with the port the kernel chose for port 0; `0.0.0.0:0` if that is a Unix
+    /// socket.
     pub address: SocketAddr,
+    /// Where it listens, whatever the family.
+    pub name: Address,
     /// Stops it, and reaches its loops.
     pub handle: ServerHandle,
 }
@@ -76,23 +79,26 @@ impl Boot<'_> {
     /// Starts a server with its loops; what [`Server::listen`] and
     /// [`BoundServer::run`](crate::BoundServer::run) do in production.
     ///
-    /// `address` is a literal one, such as `0.0.0.0:9000`. Signals are not simulated: a server that
+    /// `address` is a literal one, such as `0.0.0.0:9000`, or a Unix socket of this host, such as
+    /// `unix:/run/hub.sock`. Signals are not simulated: a server that
     /// stops on them is stopped by its handle.
     ///
     /// # Errors
     ///
-    /// [`Error::Listen`] when the address is bad or in use.
+    /// [`Error::Target`] or [`Error::Listen`] when the address is bad or in use.
     pub fn serve<F, H>(&mut self, server: Server<F>, address: &str) -> Result<Served, Error>
     where
         F: FnMut(&Peer) -> H + 'static,
         H: IntoHandler,
     {
-        let address: SocketAddr = address.parse().map_err(|error| {
-            let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, error);
-            Error::Listen(ListenError::BadAddress { address: address.to_owned(), source })
-        })?;
-        let Bound { event_loop, address, others, .. } =
-            server.bind_in(&mut self.nursery, &[address])?;
+        let target: Target = address.parse()?;
+        if let Target::Host(..) = target {
+            let source = std::io::ErrorKind::InvalidInput.into();
+            let address = address.to_owned();
+            return Err(Error::Listen(ListenError::BadAddress { address, source }));
+        }
+        let Bound { event_loop, address: name, others, .. } =
+            server.bind_in(&mut self.nursery, target)?;
         let mut loops = vec![event_loop];
         loops.extend(others);
         let handle = ServerHandle::new(loops.iter().map(EventLoop::handle));
@@ -100,7 +106,7 @@ impl Boot<'_> {
             loops.iter_mut().for_each(|each| each.reactor().set_server(&handle));
         }
         self.processes.push(Process { loops, outcome: None });
-        Ok(Served { address, handle })
+        Ok(Served { address: name.ip_or_nowhere(), name, handle })
     }
 
     /// Starts a client on a loop of its own; what [`Client::connect`] and

@@ -23,12 +23,40 @@ macro_rules! suite {
     };
 }
 
+/// Makes one test of each function of the suite on each kernel, over Unix sockets.
+macro_rules! unix_suite {
+    ($($module:ident::$test:ident),* $(,)?) => {
+        mod native {
+            $(#[test] fn $test() {
+                let rig = crate::sys::conformance::native_rig().over_unix_sockets();
+                crate::sys::conformance::$module::$test(rig);
+            })*
+        }
+        mod memory {
+            $(#[test] fn $test() {
+                let rig = crate::sys::conformance::memory_rig().over_unix_sockets();
+                crate::sys::conformance::$module::$test(rig);
+            })*
+        }
+        mod rough_memory {
+            $(#[test] fn $test() {
+                for seed in 0..crate::sys::conformance::ROUGH_SEEDS {
+                    let rig = crate::sys::conformance::rough_memory_rig(seed).over_unix_sockets();
+                    crate::sys::conformance::$module::$test(rig);
+                }
+            })*
+        }
+    };
+}
+
 mod connections;
 mod datagrams;
 mod fds;
 mod kernels;
+mod paths;
 mod rig;
 mod streams;
+mod unix;
 
 use std::os::unix::net::UnixStream;
 use std::time::Duration;

@@ -9,11 +9,13 @@
 
 #[cfg(test)]
 mod conformance;
+mod credentials;
 mod datagram_options;
 mod datagram_sys;
 mod descriptor;
 mod fd_sys;
 mod interest;
+mod listening_socket;
 #[cfg(any(test, feature = "sim"))]
 #[cfg_attr(
     not(test),
@@ -30,6 +32,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use credentials::Credentials;
 pub use datagram_options::{DatagramOptions, MulticastGroup};
 pub(crate) use datagram_options::{Group, Membership};
 pub(crate) use datagram_sys::{DatagramSys, MESSAGE_TOO_LONG};
@@ -38,12 +41,13 @@ pub use descriptor::Descriptor;
 pub(crate) use descriptor::Held;
 pub(crate) use fd_sys::{Blocking, FdSys};
 pub use interest::Interest;
+pub use listening_socket::ListeningSocket;
 pub use options::{KeepAlive, ListenOptions};
 pub(crate) use options::{SocketOption, StreamAddresses};
 pub(crate) use token::{Kind, Token};
 pub(crate) use workers::{Job, Workers, WorkersLimits};
 
-use crate::base::{Instant, Key};
+use crate::base::{Address, Instant, Key};
 
 /// What the kernel reports about one registered socket or descriptor.
 ///
@@ -133,9 +137,9 @@ pub(crate) trait Sys: FdSys + DatagramSys + 'static {
     fn listen(
         &mut self,
         token: Token,
-        address: SocketAddr,
+        address: &Address,
         options: &ListenOptions,
-    ) -> io::Result<(Self::Listener, SocketAddr)>;
+    ) -> io::Result<(Self::Listener, Address)>;
 
     /// Takes over a listening socket that was made elsewhere, such as by a service manager.
     ///
@@ -143,15 +147,15 @@ pub(crate) trait Sys: FdSys + DatagramSys + 'static {
     fn adopt_listener(
         &mut self,
         _token: Token,
-        _listener: std::net::TcpListener,
-    ) -> io::Result<(Self::Listener, SocketAddr)> {
+        _listener: ListeningSocket,
+    ) -> io::Result<(Self::Listener, Address)> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Takes one pending connection; [`io::ErrorKind::WouldBlock`] when there is none.
     ///
     /// The new socket is not registered: [`register`](Self::register) does that.
-    fn accept(&mut self, listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)>;
+    fn accept(&mut self, listener: &Self::Listener) -> io::Result<(Self::Stream, Address)>;
 
     /// Frees the reserve descriptor, accepts one pending peer and closes it, and takes the reserve
     /// back.
@@ -163,11 +167,11 @@ pub(crate) trait Sys: FdSys + DatagramSys + 'static {
     fn close_listener(&mut self, listener: Self::Listener);
 
     /// Starts a connection and registers its socket. The outcome is reported as writability, or the
-    /// failure returned at once, as loopback may do.
+    /// failure returned at once, as loopback may do. `bind` is for peers of IP.
     fn connect(
         &mut self,
         token: Token,
-        peer: SocketAddr,
+        peer: &Address,
         bind: Option<SocketAddr>,
     ) -> io::Result<Self::Stream>;
 
@@ -196,7 +200,12 @@ pub(crate) trait Sys: FdSys + DatagramSys + 'static {
 
     fn set_option(&mut self, stream: &Self::Stream, option: SocketOption) -> io::Result<()>;
 
-    fn local_address(&self, stream: &Self::Stream) -> io::Result<SocketAddr>;
+    fn local_address(&self, stream: &Self::Stream) -> io::Result<Address>;
+
+    /// Tells who made the other end of a Unix socket.
+    ///
+    /// [`io::ErrorKind::Unsupported`] for a stream of another kind.
+    fn peer_credentials(&self, stream: &Self::Stream) -> io::Result<Credentials>;
 
     /// Returns both ends of an open connection, if this kernel knows them.
     fn wire(&self, _stream: &Self::Stream) -> Option<Wire> {

@@ -1,7 +1,8 @@
 //! Options of sockets.
 
-use std::net::SocketAddr;
 use std::time::Duration;
+
+use crate::base::Address;
 
 /// How a listening socket is made.
 ///
@@ -11,17 +12,21 @@ use std::time::Duration;
 /// | `reuse_address` | on: a restarted server can bind at once |
 /// | `reuse_port` | off; [`Server::loops`](crate::Server::loops) turns it on for itself |
 /// | `only_v6` | off: `[::]` serves IPv4 peers too |
+/// | `mode` | what the umask of the process leaves of 777, as for any Unix socket |
+///
+/// Of these only `backlog` and `mode` are about Unix sockets.
 #[derive(Debug, Clone)]
 pub struct ListenOptions {
     pub(crate) backlog: u32,
     pub(crate) reuse_address: bool,
     pub(crate) reuse_port: bool,
     pub(crate) only_v6: bool,
+    pub(crate) mode: Option<u32>,
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self { backlog: 1024, reuse_address: true, reuse_port: false, only_v6: false }
+        Self { backlog: 1024, reuse_address: true, reuse_port: false, only_v6: false, mode: None }
     }
 }
 
@@ -57,6 +62,16 @@ impl ListenOptions {
     #[must_use]
     pub fn only_v6(mut self, on: bool) -> Self {
         self.only_v6 = on;
+        self
+    }
+
+    /// Sets the permission bits of a Unix socket's file, such as `0o660`. Who may not write to the
+    /// file may not connect.
+    ///
+    /// They hold before the first peer can connect. Only the lowest nine bits count.
+    #[must_use]
+    pub fn mode(mut self, bits: u32) -> Self {
+        self.mode = Some(bits & 0o777);
         self
     }
 }
@@ -109,8 +124,8 @@ pub(crate) enum SocketOption {
 }
 
 /// Both ends of a connected stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StreamAddresses {
-    pub(crate) local: SocketAddr,
-    pub(crate) peer: SocketAddr,
+    pub(crate) local: Address,
+    pub(crate) peer: Address,
 }

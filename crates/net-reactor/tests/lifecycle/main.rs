@@ -34,3 +34,5 @@ mod signals;
 mod stopping;
 mod support;
 mod timers;
+#[cfg(unix)]
+mod unix;

@@ -75,7 +75,7 @@ fn room(sim: &mut Simulation, slow: SlowMembers, config: ConnConfig) -> (Host, G
     let host = sim.host("room", move |boot| {
         let member = member.clone();
         let server = Server::new(move |_peer| member.clone()).connections(config.clone());
-        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000).into())?;
+        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000))?;
         Ok(())
     });
     (host, room, told)
@@ -352,7 +352,7 @@ fn a_name_is_one_group_while_anybody_needs_it() {
     sim.host("room", move |boot| {
         let rooms = served.clone();
         let server = Server::new(move |_peer| Named { rooms: rooms.clone() });
-        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000).into())?;
+        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000))?;
         Ok(())
     });
     let [_ann, bob] =
@@ -391,7 +391,7 @@ fn a_connection_is_in_so_many_groups_at_most() {
     sim.host("room", move |boot| {
         let rooms = made.clone();
         let server = Server::new(move |_peer| Named { rooms: rooms.clone() });
-        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000).into())?;
+        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000))?;
         Ok(())
     });
     let names: String = names.collect();

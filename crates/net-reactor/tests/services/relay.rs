@@ -256,7 +256,7 @@ fn a_side_that_the_program_closes_closes_the_other() {
     sim.host("relay", move |boot| {
         let relay = Relay::to("server:9000")?;
         let server = Server::new(move |_peer| relay.clone());
-        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000).into())?;
+        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000))?;
         boot.reactor().call_later(secs(5), move |reactor| {
             let near = reactor.accepted();
             assert!(near.len() == 1 && reactor.close(near[0]));

@@ -63,7 +63,7 @@ fn sends(sim: &mut Simulation, make: impl Fn() -> Transfer + 'static, then: Then
         let sender = sender.clone();
         let config = roomy().marks(LOW, 4 * LOW);
         let server = Server::new(move |_peer| sender.clone()).connections(config);
-        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000).into())?;
+        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000))?;
         Ok(())
     });
     (host, told)
@@ -325,7 +325,7 @@ fn what_is_written_goes_between_chunks_and_the_next_transfer_behind_the_last() {
     let mut sim = Simulation::new(1);
     sim.host("sender", |boot| {
         let server = Server::new(|_peer| Starter(several)).connections(ConnConfig::default());
-        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000).into())?;
+        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000))?;
         Ok(())
     });
     let side = Side::default();
@@ -385,7 +385,7 @@ fn what_is_pushed_is_told_to_pause_and_to_go_on_also_while_closing_waits_for_it(
         let marks = Rc::clone(&marks);
         let server = Server::new(move |_peer| Pushing { marks: Rc::clone(&marks), pusher: None });
         let server = server.connections(roomy().marks(LOW, 4 * LOW));
-        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000).into())?;
+        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000))?;
         Ok(())
     });
     let side = Side::default();
@@ -485,7 +485,7 @@ fn an_abort_when_it_may_go_on_ends_the_transfer_before_on_close() {
         let told = Rc::clone(&handler);
         let server = Server::new(move |_peer| Aborting { told: Rc::clone(&told) });
         let server = server.connections(roomy().marks(LOW, 4 * LOW));
-        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000).into())?;
+        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000))?;
         Ok(())
     });
     connecting(&mut sim, "reader", "sender:9000", &Side::default());

@@ -20,7 +20,7 @@ fn a_clients_stream_starts_when_it_is_open_and_sends_what_was_written_before() {
     let noted = log.clone();
     let mut event_loop = EventLoop::new().unwrap();
     let mut reactor = event_loop.reactor();
-    let address = "127.0.0.1:0".parse().unwrap();
+    let address = ([127, 0, 0, 1], 0);
     let listener = reactor
         .listen(address, &Default::default(), Default::default(), |_| Stream::new(echo))
         .unwrap();

@@ -1,5 +1,7 @@
 //! The exact order and times of dials.
 
+use std::net::SocketAddr;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -12,8 +14,8 @@ fn ordered(addresses: &[&str]) -> Vec<String> {
     interleave(addresses.iter().map(|text| ip(text))).iter().map(IpAddr::to_string).collect()
 }
 
-fn peers(count: u8) -> Vec<SocketAddr> {
-    (1..=count).map(|last| SocketAddr::from(([192, 0, 2, last], 80))).collect()
+fn peers(count: u8) -> Vec<Address> {
+    (1..=count).map(|last| SocketAddr::from(([192, 0, 2, last], 80)).into()).collect()
 }
 
 const fn ms(count: u64) -> Instant {
@@ -35,7 +37,7 @@ fn dial_all(dials: &mut HappyEyeballs, now: Instant) -> (Vec<u8>, Option<Instant
     loop {
         match dials.step(now) {
             Step::Dial(peer) => {
-                let SocketAddr::V4(v4) = peer else { panic!("{peer}") };
+                let Address::Ip(SocketAddr::V4(v4)) = peer else { panic!("{peer}") };
                 let last = v4.ip().octets()[3];
                 dialled.push(last);
                 dials.started(seat(u32::from(last)), now);
@@ -111,7 +113,7 @@ fn the_last_failure_is_told_when_nothing_is_left() {
     assert!(matches!(dials.step(ms(260)), Step::Wait(None)));
     dials.failed(seat(1), io::ErrorKind::HostUnreachable.into(), ms(300));
     let Step::GiveUp(Some((peer, error))) = dials.step(ms(300)) else { panic!() };
-    assert_eq!((peer, error.kind()), (peers(1)[0], io::ErrorKind::HostUnreachable));
+    assert_eq!((peer, error.kind()), (peers(1)[0].clone(), io::ErrorKind::HostUnreachable));
     assert!(matches!(HappyEyeballs::new([], DIAL_DELAY).step(ms(0)), Step::GiveUp(None)));
 }
 
@@ -167,7 +169,7 @@ proptest! {
                 Step::Dial(peer) => {
                     prop_assert!(now == may_dial_at, "{now:?} {may_dial_at:?}");
                     let number = order.len();
-                    prop_assert_eq!(peer, peers(count)[number]);
+                    prop_assert_eq!(&peer, &peers(count)[number]);
                     order.push(peer);
                     let its_seat = seat(u32::try_from(number).unwrap());
                     dials.started(its_seat, now);

@@ -3,33 +3,37 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::base::{Key, ListenerId};
+use crate::base::{Address, Key, ListenerId};
 use crate::net::{ConnConfig, Door, ListenError};
 use crate::protocol::core::{Acceptor, SpreadTo};
 use crate::protocol::{Factory, IntoHandler, Peer, Reactor, ServerHandle};
-use crate::sys::ListenOptions;
+use crate::sys::{ListenOptions, ListeningSocket};
 
 /// Listeners and the loop itself.
 impl Reactor<'_> {
-    /// Listens on `address`; `factory` makes the handler of each accepted peer, or declines it.
+    /// Listens on `address`, of IP or of a Unix socket; `factory` makes the handler of each accepted
+    /// peer, or declines it.
+    ///
+    /// A Unix socket's file that nobody listens on any more is replaced, and the file goes when the
+    /// listener does.
     ///
     /// # Errors
     ///
     /// [`ListenError`] when the address cannot be listened on.
     pub fn listen<H: IntoHandler>(
         &mut self,
-        address: SocketAddr,
+        address: impl Into<Address>,
         options: &ListenOptions,
         config: ConnConfig,
         mut factory: impl FnMut(&Peer) -> H + 'static,
     ) -> Result<ListenerId, ListenError> {
         let factory = Box::new(move |peer: &Peer| factory(peer).into_handler());
-        self.listen_boxed(address, options, config, factory)
+        self.listen_boxed(address.into(), options, config, factory)
     }
 
     pub(crate) fn listen_boxed(
         &mut self,
-        address: SocketAddr,
+        address: Address,
         options: &ListenOptions,
         config: ConnConfig,
         factory: Factory,
@@ -42,7 +46,7 @@ impl Reactor<'_> {
     /// Opens a listening socket; its peers are declined until it has a factory.
     pub(crate) fn listen_socket(
         &mut self,
-        address: SocketAddr,
+        address: Address,
         options: &ListenOptions,
         config: ConnConfig,
     ) -> Result<ListenerId, ListenError> {
@@ -56,7 +60,7 @@ impl Reactor<'_> {
 
     pub(crate) fn adopt_listener(
         &mut self,
-        socket: std::net::TcpListener,
+        socket: ListeningSocket,
         config: ConnConfig,
     ) -> Result<ListenerId, ListenError> {
         let key = self.core.net.adopt_listener(socket, config.share(), &mut *self.ops)?;
@@ -66,7 +70,7 @@ impl Reactor<'_> {
     /// Adds a listener without a socket, for peers that another loop accepts.
     pub(crate) fn add_fed_listener(
         &mut self,
-        address: SocketAddr,
+        address: Address,
         config: ConnConfig,
         factory: Factory,
     ) -> Key {
@@ -98,9 +102,16 @@ impl Reactor<'_> {
         }
     }
 
-    /// Returns the address that a listener is bound to, with the port the kernel chose for port 0.
+    /// Returns the address of IP that a listener is bound to, with the port the kernel chose for
+    /// port 0.
     #[must_use]
     pub fn listener_address(&self, listener: ListenerId) -> Option<SocketAddr> {
+        self.listener_name(listener)?.ip()
+    }
+
+    /// Returns the address that a listener is bound to, whatever its family.
+    #[must_use]
+    pub fn listener_name(&self, listener: ListenerId) -> Option<Address> {
         let key = self.listener_key(listener)?;
         self.core.net.listener_address(key)
     }

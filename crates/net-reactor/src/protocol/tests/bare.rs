@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
-use crate::base::Key;
+use crate::base::{Address, Key};
 use crate::sys::memory::{Memory, Stream};
 use crate::sys::{CloseHow, Sys, Token};
 
@@ -26,8 +26,8 @@ impl Bare {
 
     pub(super) fn connect(&self, address: &str) -> BareStream {
         let token = Token::stream(self.key());
-        let stream =
-            self.memory.borrow_mut().connect(token, address.parse().unwrap(), None).unwrap();
+        let address = Address::Ip(address.parse().unwrap());
+        let stream = self.memory.borrow_mut().connect(token, &address, None).unwrap();
         BareStream { memory: Rc::clone(&self.memory), stream }
     }
 }

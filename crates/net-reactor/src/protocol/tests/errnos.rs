@@ -177,7 +177,7 @@ fn an_error_of_listen_leaves_nothing_behind() {
     let mut rig = Rig::pair();
     for errno in [EMFILE, EPERM, EADDRINUSE] {
         rig.host(0).fail_next(Call::Listen, errno);
-        let address = "0.0.0.0:7000".parse().unwrap();
+        let address = ([0, 0, 0, 0], 7000);
         let result = rig.reactor(0).listen(
             address,
             &ListenOptions::default(),

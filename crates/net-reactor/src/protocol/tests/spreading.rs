@@ -1,7 +1,5 @@
 //! One listener, several loops: who gets which peer, and what becomes of one on its way.
 
-use std::net::SocketAddr;
-
 use super::bare::BareStream;
 use super::rig::{Rig, secs};
 use super::teller::Teller;
@@ -20,9 +18,11 @@ fn spread(config: &LoopConfig) -> Rig {
         let log = rig.log.clone();
         let factory =
             Box::new(move |_: &Peer| Teller::new(&log, format!("loop {index}")).into_handler());
-        let address = SocketAddr::from(([0, 0, 0, 0], 7000));
-        let listener_there =
-            rig.reactor(index).add_fed_listener(address, ConnConfig::default(), factory);
+        let listener_there = rig.reactor(index).add_fed_listener(
+            ([0, 0, 0, 0], 7000).into(),
+            ConnConfig::default(),
+            factory,
+        );
         let owner = rig.event_loop(index).handle();
         rig.reactor(0).spread_to(listener, SpreadTo { owner, listener: listener_there });
     }

@@ -40,7 +40,7 @@ impl Peer {
     /// Starts to connect.
     pub(super) fn connect(mut kernel: Memory, address: SocketAddr) -> Self {
         let token = Token::stream(Key { index: 0, generation: 0 });
-        let stream = kernel.connect(token, address, None);
+        let stream = kernel.connect(token, &address.into(), None);
         Self {
             kernel,
             stream: Some(stream.expect("invariant: an empty world has room")),

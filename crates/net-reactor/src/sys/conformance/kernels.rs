@@ -20,7 +20,7 @@ suite! {
     the_wall_clock_is_later_than_this_test,
 }
 
-fn a_closed_socket_is_never_reported<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn a_closed_socket_is_never_reported<S: Sys>(mut rig: Rig<S>) {
     let (client, mut server) = rig.pair();
     let (mut other, mut witness) = rig.pair();
     rig.send_all(&mut server, b"news for the client");
@@ -35,7 +35,7 @@ fn a_closed_socket_is_never_reported<S: Sys>(mut rig: Rig<S>) {
     assert!(rig.seen.iter().all(|report| report.token != closed));
 }
 
-fn options_are_taken<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn options_are_taken<S: Sys>(mut rig: Rig<S>) {
     let (mut client, mut server) = rig.pair();
     for option in [
         SocketOption::NoDelay(true),

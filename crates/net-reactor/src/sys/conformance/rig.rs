@@ -4,7 +4,8 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::base::Key;
+use super::paths::Paths;
+use crate::base::{Address, Key};
 use crate::sys::{CloseHow, Descriptor, ListenOptions, Readiness, StreamAddresses, Sys, Token};
 
 /// How long a test waits for something that must happen.
@@ -19,6 +20,7 @@ pub(super) struct Rig<S: Sys> {
     /// Lets simulated time pass, between two rounds.
     idle: Box<dyn FnMut()>,
     plumber: Plumber,
+    unix_paths: Option<Paths>,
     /// Reports by token, merged since they were last taken.
     pub(super) seen: Vec<Readiness>,
     tokens_made: u32,
@@ -44,12 +46,19 @@ pub(super) struct End<S: Sys> {
 pub(super) struct Door<S: Sys> {
     pub(super) token: Token,
     pub(super) listener: S::Listener,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
 }
 
 impl<S: Sys> Rig<S> {
     pub(super) fn new(sys: S, plumber: Plumber, idle: impl FnMut() + 'static) -> Self {
-        Self { sys, idle: Box::new(idle), plumber, seen: Vec::new(), tokens_made: 0 }
+        Self {
+            sys,
+            idle: Box::new(idle),
+            plumber,
+            unix_paths: None,
+            seen: Vec::new(),
+            tokens_made: 0,
+        }
     }
 
     /// Makes a pipe: its reading and its writing end.
@@ -134,7 +143,17 @@ impl<S: Sys> Rig<S> {
     }
 
     pub(super) fn listen(&mut self) -> Door<S> {
-        self.listen_on("127.0.0.1:0", &ListenOptions::default()).unwrap()
+        let address = match &self.unix_paths {
+            None => Address::Ip(SocketAddr::from(([127, 0, 0, 1], 0))),
+            Some(paths) => Address::Unix(paths.next()),
+        };
+        self.listen_at(&address, &ListenOptions::default()).unwrap()
+    }
+
+    /// Lets [`listen`](Self::listen) make Unix sockets.
+    pub(super) fn over_unix_sockets(mut self) -> Self {
+        self.unix_paths = Some(Paths::new());
+        self
     }
 
     pub(super) fn listen_on(
@@ -142,8 +161,15 @@ impl<S: Sys> Rig<S> {
         address: &str,
         options: &ListenOptions,
     ) -> io::Result<Door<S>> {
+        self.listen_at(&Address::Ip(address.parse().unwrap()), options)
+    }
+
+    pub(super) fn listen_at(
+        &mut self,
+        address: &Address,
+        options: &ListenOptions,
+    ) -> io::Result<Door<S>> {
         let token = Token::listener(self.key());
-        let address = address.parse().unwrap();
         let (listener, address) = self.sys.listen(token, address, options)?;
         Ok(Door { token, listener, address })
     }
@@ -152,7 +178,7 @@ impl<S: Sys> Rig<S> {
     #[track_caller]
     pub(super) fn connect(
         &mut self,
-        peer: SocketAddr,
+        peer: &Address,
         bind: Option<SocketAddr>,
     ) -> io::Result<(End<S>, StreamAddresses)> {
         let token = Token::stream(self.key());
@@ -172,7 +198,7 @@ impl<S: Sys> Rig<S> {
 
     /// Expects connecting to an address where nobody listens any more to be refused.
     #[track_caller]
-    pub(super) fn refused(&mut self, address: SocketAddr) {
+    pub(super) fn refused(&mut self, address: &Address) {
         // A test beside this one may be given the port meanwhile, but not for ever.
         let error = self.until(|rig| rig.connect(address, None).err());
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
@@ -180,7 +206,7 @@ impl<S: Sys> Rig<S> {
 
     /// Waits for a pending peer, takes it and registers it.
     #[track_caller]
-    pub(super) fn accept(&mut self, door: &Door<S>) -> (End<S>, SocketAddr) {
+    pub(super) fn accept(&mut self, door: &Door<S>) -> (End<S>, Address) {
         let token = Token::stream(self.key());
         let accepted = self.patiently(door.token, readable, |sys| sys.accept(&door.listener));
         let (mut stream, peer) = accepted.unwrap();
@@ -192,7 +218,7 @@ impl<S: Sys> Rig<S> {
     #[track_caller]
     pub(super) fn pair(&mut self) -> (End<S>, End<S>) {
         let door = self.listen();
-        let (client, _) = self.connect(door.address, None).unwrap();
+        let (client, _) = self.connect(&door.address, None).unwrap();
         let (server, _) = self.accept(&door);
         self.sys.close_listener(door.listener);
         (client, server)

@@ -26,7 +26,7 @@ suite! {
     data_for_a_closed_socket_is_answered_by_a_reset,
 }
 
-fn bytes_arrive_whole_and_in_order_both_ways<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn bytes_arrive_whole_and_in_order_both_ways<S: Sys>(mut rig: Rig<S>) {
     let (mut client, mut server) = rig.pair();
     let sent = noise(300_000);
     let (mut forth, mut back) = (Vec::new(), Vec::new());
@@ -43,7 +43,7 @@ fn bytes_arrive_whole_and_in_order_both_ways<S: Sys>(mut rig: Rig<S>) {
     assert!(forth == sent && back == sent);
 }
 
-fn gathered_bytes_arrive_in_the_order_of_their_slices<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn gathered_bytes_arrive_in_the_order_of_their_slices<S: Sys>(mut rig: Rig<S>) {
     let (mut client, mut server) = rig.pair();
     let slices = [&b"one "[..], b"", b"two ", b"three"].map(IoSlice::new);
     let (token, stream) = (client.token, &mut client.stream);
@@ -53,7 +53,7 @@ fn gathered_bytes_arrive_in_the_order_of_their_slices<S: Sys>(mut rig: Rig<S>) {
     assert_eq!(received, b"one two three"[..sent]);
 }
 
-fn a_stuck_writer_is_reported_writable_when_the_peer_has_read<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn a_stuck_writer_is_reported_writable_when_the_peer_has_read<S: Sys>(mut rig: Rig<S>) {
     let (mut client, mut server) = rig.pair();
     let mut sent = 0;
     let mut received = 0;
@@ -69,7 +69,7 @@ fn a_stuck_writer_is_reported_writable_when_the_peer_has_read<S: Sys>(mut rig: R
     assert_eq!(received, sent);
 }
 
-fn the_end_comes_after_all_data<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn the_end_comes_after_all_data<S: Sys>(mut rig: Rig<S>) {
     let (mut client, mut server) = rig.pair();
     let sent = noise(20_000);
     rig.send_all(&mut client, &sent);
@@ -79,7 +79,7 @@ fn the_end_comes_after_all_data<S: Sys>(mut rig: Rig<S>) {
     assert!(rig.receive(&mut server).unwrap().is_empty(), "the end stays the end");
 }
 
-fn a_half_closed_stream_carries_the_other_direction<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn a_half_closed_stream_carries_the_other_direction<S: Sys>(mut rig: Rig<S>) {
     let (mut client, mut server) = rig.pair();
     rig.send_all(&mut client, b"question");
     rig.sys.shutdown_write(&client.stream).unwrap();
@@ -90,7 +90,7 @@ fn a_half_closed_stream_carries_the_other_direction<S: Sys>(mut rig: Rig<S>) {
     assert!(rig.receive_all(&mut client).unwrap() == answer);
 }
 
-fn both_sides_can_finish_first<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn both_sides_can_finish_first<S: Sys>(mut rig: Rig<S>) {
     let (mut client, mut server) = rig.pair();
     rig.sys.shutdown_write(&client.stream).unwrap();
     rig.sys.shutdown_write(&server.stream).unwrap();
@@ -100,15 +100,15 @@ fn both_sides_can_finish_first<S: Sys>(mut rig: Rig<S>) {
     rig.sys.close(server.stream, CloseHow::Reset);
 }
 
-fn an_empty_stream_would_block<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn an_empty_stream_would_block<S: Sys>(mut rig: Rig<S>) {
     let (mut client, _server) = rig.pair();
     let error = rig.sys.receive(&mut client.stream, &mut [0; 8]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
 
-fn what_came_before_the_registration_is_reported_by_it<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn what_came_before_the_registration_is_reported_by_it<S: Sys>(mut rig: Rig<S>) {
     let door = rig.listen();
-    let (mut client, _) = rig.connect(door.address, None).unwrap();
+    let (mut client, _) = rig.connect(&door.address, None).unwrap();
     rig.send_all(&mut client, b"early");
     rig.sys.shutdown_write(&client.stream).unwrap();
     let (mut server, _) = rig.accept(&door);
@@ -118,7 +118,7 @@ fn what_came_before_the_registration_is_reported_by_it<S: Sys>(mut rig: Rig<S>) 
     assert_eq!(rig.receive_all(&mut server).unwrap(), b"early");
 }
 
-fn a_renamed_stream_is_reported_by_its_new_name_alone<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn a_renamed_stream_is_reported_by_its_new_name_alone<S: Sys>(mut rig: Rig<S>) {
     let (mut client, mut server) = rig.pair();
     let old = client.token;
     rig.send_all(&mut server, b"before");
@@ -135,7 +135,7 @@ fn a_renamed_stream_is_reported_by_its_new_name_alone<S: Sys>(mut rig: Rig<S>) {
     assert!(rig.seen.iter().all(|seen| seen.token != old), "{:?}", rig.seen);
 }
 
-fn a_send_after_the_own_end_is_refused<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn a_send_after_the_own_end_is_refused<S: Sys>(mut rig: Rig<S>) {
     let (mut client, _server) = rig.pair();
     rig.sys.shutdown_write(&client.stream).unwrap();
     rig.sys.shutdown_write(&client.stream).unwrap();
@@ -143,7 +143,7 @@ fn a_send_after_the_own_end_is_refused<S: Sys>(mut rig: Rig<S>) {
     assert_eq!(error.kind(), ErrorKind::BrokenPipe);
 }
 
-fn finishing_again_is_refused_once_both_sides_have_finished<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn finishing_again_is_refused_once_both_sides_have_finished<S: Sys>(mut rig: Rig<S>) {
     let (mut client, mut server) = rig.pair();
     rig.sys.shutdown_write(&client.stream).unwrap();
     assert!(rig.receive(&mut server).unwrap().is_empty());
@@ -158,7 +158,7 @@ fn finishing_again_is_refused_once_both_sides_have_finished<S: Sys>(mut rig: Rig
     assert!(rig.receive(&mut client).unwrap().is_empty(), "the end stays the end");
 }
 
-fn closing_with_unread_input_resets_the_peer<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn closing_with_unread_input_resets_the_peer<S: Sys>(mut rig: Rig<S>) {
     let (client, mut server) = rig.pair();
     rig.send_all(&mut server, b"unread");
     rig.arrival(&client);
@@ -167,7 +167,7 @@ fn closing_with_unread_input_resets_the_peer<S: Sys>(mut rig: Rig<S>) {
     assert_eq!(rig.receive_until_error(&mut server), (vec![], ErrorKind::ConnectionReset));
 }
 
-fn a_reset_leaves_what_had_arrived_readable<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn a_reset_leaves_what_had_arrived_readable<S: Sys>(mut rig: Rig<S>) {
     let (mut client, mut server) = rig.pair();
     rig.send_all(&mut client, b"last words");
     rig.arrival(&server);
@@ -178,7 +178,7 @@ fn a_reset_leaves_what_had_arrived_readable<S: Sys>(mut rig: Rig<S>) {
     assert!(rig.receive(&mut server).unwrap().is_empty(), "the error is told once");
 }
 
-fn a_reset_is_reported_as_failure_and_told_once<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn a_reset_is_reported_as_failure_and_told_once<S: Sys>(mut rig: Rig<S>) {
     let (client, server) = rig.pair();
     rig.sys.close(client.stream, CloseHow::Reset);
     rig.report(server.token, failed);
@@ -187,7 +187,7 @@ fn a_reset_is_reported_as_failure_and_told_once<S: Sys>(mut rig: Rig<S>) {
     assert!(rig.sys.take_error(&server.stream).unwrap().is_none());
 }
 
-fn a_send_to_a_peer_that_reset_fails<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn a_send_to_a_peer_that_reset_fails<S: Sys>(mut rig: Rig<S>) {
     let (client, mut server) = rig.pair();
     rig.sys.close(client.stream, CloseHow::Reset);
     rig.report(server.token, failed);
@@ -196,7 +196,7 @@ fn a_send_to_a_peer_that_reset_fails<S: Sys>(mut rig: Rig<S>) {
     assert_eq!((first, second), (ErrorKind::ConnectionReset, ErrorKind::BrokenPipe));
 }
 
-fn a_reset_after_the_end_is_still_reported<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn a_reset_after_the_end_is_still_reported<S: Sys>(mut rig: Rig<S>) {
     let (client, mut server) = rig.pair();
     rig.sys.shutdown_write(&client.stream).unwrap();
     assert!(rig.receive(&mut server).unwrap().is_empty());
@@ -208,7 +208,7 @@ fn a_reset_after_the_end_is_still_reported<S: Sys>(mut rig: Rig<S>) {
     assert_eq!(told, Some(ErrorKind::BrokenPipe));
 }
 
-fn data_for_a_closed_socket_is_answered_by_a_reset<S: Sys>(mut rig: Rig<S>) {
+pub(super) fn data_for_a_closed_socket_is_answered_by_a_reset<S: Sys>(mut rig: Rig<S>) {
     let (client, mut server) = rig.pair();
     rig.sys.close(client.stream, CloseHow::Fin);
     rig.report(server.token, hang_up);

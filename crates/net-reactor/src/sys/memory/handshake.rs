@@ -110,8 +110,10 @@ impl State {
 
     fn open(&mut self, key: Key, peer: Key) {
         let now = self.now;
+        let far_kernel = self.sockets.get(peer).and_then(|peer| peer.kernel);
         if let Some(socket) = self.sockets.get_mut(key) {
             socket.phase = Phase::Open;
+            socket.far_kernel = far_kernel;
             socket.peer = Some(peer);
             socket.last_heard = now;
             socket.edges.write_armed = false;

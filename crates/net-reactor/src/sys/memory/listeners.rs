@@ -13,11 +13,11 @@ use crate::sys::{ListenOptions, Token};
 /// A listening socket.
 #[derive(Debug)]
 pub(super) struct Listening {
-    machine: usize,
+    pub(super) machine: usize,
     /// Its number in the descriptor table.
     pub(super) descriptor: u32,
     pub(super) kernel: usize,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     options: ListenOptions,
     /// Connections that wait to be accepted, oldest first.
     pub(super) pending: VecDeque<Key>,
@@ -41,7 +41,7 @@ impl Listening {
     }
 
     /// Whether one more connection may wait. Linux lets one more wait than the backlog says.
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.pending.len() <= usize::try_from(self.options.backlog).unwrap_or(usize::MAX)
     }
 
@@ -218,8 +218,11 @@ impl State {
         let listening =
             self.listeners.get_mut(listener).filter(|listening| listening.has_room())?;
         let capacity = self.settings.capacity_bytes;
-        let far = self.sockets.get(client)?.machine;
+        let client_end = self.sockets.get(client)?;
+        let (far, far_kernel) = (client_end.machine, client_end.kernel);
         let mut server = Socket::new((listening.machine, far), local, remote, capacity);
+        server.kernel = Some(listening.kernel);
+        server.far_kernel = far_kernel;
         server.last_heard = self.now;
         server.phase = Phase::Open;
         server.peer = Some(client);

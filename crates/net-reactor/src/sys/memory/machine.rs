@@ -13,6 +13,7 @@ use super::descriptors::Descriptors;
 use super::readiness::Held;
 use super::time_wait::{TimeWait, Tuple};
 use super::trace::Lane;
+use super::unix::UnixNames;
 use crate::base::Key;
 use crate::sys::{Job, Resolution, WorkersLimits};
 
@@ -124,6 +125,7 @@ pub(super) struct Machine {
     pub(super) listening: Vec<Key>,
     /// Sockets of datagrams, likewise.
     pub(super) datagrams: Vec<Key>,
+    pub(super) unix: UnixNames,
 }
 
 impl Machine {
@@ -145,6 +147,7 @@ impl Machine {
             kernels_made: 0,
             listening: Vec::new(),
             datagrams: Vec::new(),
+            unix: UnixNames::default(),
         }
     }
 

@@ -34,6 +34,7 @@ mod socket;
 mod streams;
 mod time_wait;
 mod trace;
+mod unix;
 mod world;
 
 #[cfg(test)]
@@ -53,13 +54,13 @@ pub(crate) use self::machine::{Call, Host};
 pub(crate) use self::trace::TraceText;
 pub(crate) use self::world::{NoHost, World};
 
-use self::trace::{Outcome, hash_address, hash_bytes};
+use self::trace::{Outcome, hash_address, hash_bytes, hash_name};
 use self::world::State;
 use super::{
-    CloseHow, Job, ListenOptions, Readiness, Resolution, SocketOption, StreamAddresses, Sys, Token,
-    Wake, Wire, WorkersLimits,
+    CloseHow, Credentials, Job, ListenOptions, Readiness, Resolution, SocketOption,
+    StreamAddresses, Sys, Token, Wake, Wire, WorkersLimits,
 };
-use crate::base::{Instant, Key};
+use crate::base::{Address, Instant, Key};
 
 /// The kernel of one loop.
 ///
@@ -180,18 +181,18 @@ impl Sys for Memory {
     fn listen(
         &mut self,
         token: Token,
-        address: SocketAddr,
+        address: &Address,
         options: &ListenOptions,
-    ) -> io::Result<(Listener, SocketAddr)> {
-        let call = |state: &mut State, kernel| state.try_listen(kernel, token, address, options);
-        let made = |made: &(Key, SocketAddr)| Outcome::Socket(made.0);
+    ) -> io::Result<(Listener, Address)> {
+        let call = |state: &mut State, kernel| state.listen_at(kernel, token, address, options);
+        let made = |made: &(Key, Address)| Outcome::Socket(made.0);
         let (key, bound) = self.call("listen", None, call, made)?;
         Ok((Listener(key), bound))
     }
 
-    fn accept(&mut self, listener: &Listener) -> io::Result<(Stream, SocketAddr)> {
-        let call = |state: &mut State, kernel| state.try_accept(kernel, listener.0);
-        let made = |made: &(Key, SocketAddr)| Outcome::Socket(made.0);
+    fn accept(&mut self, listener: &Listener) -> io::Result<(Stream, Address)> {
+        let call = |state: &mut State, kernel| state.accept_from(kernel, listener.0);
+        let made = |made: &(Key, Address)| Outcome::Socket(made.0);
         let (key, peer) = self.call("accept", Some(listener.0), call, made)?;
         Ok((Stream(key), peer))
     }
@@ -204,23 +205,24 @@ impl Sys for Memory {
     fn close_listener(&mut self, listener: Listener) {
         let mut state = self.world.state();
         state.trace_call(self.kernel, "close listener", Some(listener.0), Outcome::Done(0));
+        state.remove_file_of(listener.0);
         state.close_listener(listener.0);
     }
 
     fn connect(
         &mut self,
         token: Token,
-        peer: SocketAddr,
+        peer: &Address,
         bind: Option<SocketAddr>,
     ) -> io::Result<Stream> {
-        let call = |state: &mut State, kernel| state.try_connect(kernel, token, peer, bind);
+        let call = |state: &mut State, kernel| state.connect_to(kernel, token, peer, bind);
         self.call("connect", None, call, |key| Outcome::Socket(*key)).map(Stream)
     }
 
     fn connected(&mut self, stream: &Stream) -> io::Result<StreamAddresses> {
-        let call = |state: &mut State, _| state.connected(stream.0);
+        let call = |state: &mut State, _| state.connected_to(stream.0);
         let both = |both: &StreamAddresses| {
-            Outcome::Done(hash_address(hash_address(0, both.local), both.peer))
+            Outcome::Done(hash_name(hash_name(0, &both.local), &both.peer))
         };
         self.call("connected", Some(stream.0), call, both)
     }
@@ -268,10 +270,15 @@ impl Sys for Memory {
         self.call("set option", Some(stream.0), call, |()| Outcome::Done(0))
     }
 
-    fn local_address(&self, stream: &Stream) -> io::Result<SocketAddr> {
-        let call = |state: &mut State, kernel| state.try_local_address(kernel, stream.0);
-        let own = |own: &SocketAddr| Outcome::Done(hash_address(0, *own));
+    fn local_address(&self, stream: &Stream) -> io::Result<Address> {
+        let call = |state: &mut State, kernel| state.local_name(kernel, stream.0);
+        let own = |own: &Address| Outcome::Done(hash_name(0, own));
         self.call("local address", Some(stream.0), call, own)
+    }
+
+    fn peer_credentials(&self, stream: &Stream) -> io::Result<Credentials> {
+        let call = |state: &mut State, _| state.peer_credentials(stream.0);
+        self.call("credentials", Some(stream.0), call, |peer| Outcome::Done(peer.pid.into()))
     }
 
     fn wire(&self, stream: &Stream) -> Option<Wire> {
@@ -285,7 +292,11 @@ impl Sys for Memory {
             CloseHow::Reset => ("reset", true),
         };
         state.trace_call(self.kernel, name, Some(stream.0), Outcome::Done(0));
-        if reset { state.reset(stream.0) } else { state.close(stream.0) }
+        if reset && !state.is_unix(stream.0) {
+            state.reset(stream.0)
+        } else {
+            state.close(stream.0)
+        }
     }
 
     fn resolve(&mut self, query: Key, host: &str) {

@@ -424,9 +424,9 @@ impl State {
         let Some(socket) = self.sockets.get_mut(key) else { return };
         socket.retired = true;
         let (tuple, machine) = ((socket.local, socket.remote), socket.machine);
-        let closes_first = socket.closes_first;
+        let is_remembered = socket.closes_first && !socket.is_unix();
         self.release(machine, tuple, key);
-        if closes_first {
+        if is_remembered {
             self.machines[machine].time_wait.insert(tuple, self.now, end);
         }
     }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::pipe::{Incoming, Outgoing};
 use super::retry::{Retry, Vigil};
+use super::unix::is_place;
 use crate::base::{Instant, Key};
 use crate::sys::Token;
 
@@ -26,6 +27,9 @@ pub(super) struct Socket {
     /// It came through an IPv6 listener, and so shows IPv4 addresses as mapped ones.
     pub(super) shows_v6: bool,
     pub(super) phase: Phase,
+    /// The loop whose call made it, and the one whose call made the other end.
+    pub(super) kernel: Option<usize>,
+    pub(super) far_kernel: Option<usize>,
     /// The other end; itself when a socket met itself. It can be stale.
     pub(super) peer: Option<Key>,
     pub(super) outgoing: Outgoing,
@@ -87,6 +91,8 @@ impl Socket {
             remote,
             shows_v6: false,
             phase: Phase::Connecting,
+            kernel: None,
+            far_kernel: None,
             peer: None,
             outgoing: Outgoing::new(capacity_bytes),
             incoming: Incoming::new(capacity_bytes),
@@ -101,6 +107,11 @@ impl Socket {
             withheld: false,
             squeezed: false,
         }
+    }
+
+    /// Whether it is a Unix socket.
+    pub(super) fn is_unix(&self) -> bool {
+        is_place(self.local) || is_place(self.remote)
     }
 
     /// Ends the connection from outside, with an error that the next call learns.

@@ -9,7 +9,7 @@ use super::pipe::Fin;
 use super::socket::{Edges, Flags, Holder, Phase, Socket};
 use super::world::State;
 use crate::base::Key;
-use crate::sys::{ListenOptions, SocketOption, StreamAddresses, Token, Wire};
+use crate::sys::{ListenOptions, SocketOption, Token, Wire};
 
 impl State {
     /// Starts a connection.
@@ -31,6 +31,7 @@ impl State {
         socket.descriptor = Some(descriptor);
         socket.shows_v6 = peer.is_ipv6();
         socket.holder = Holder::Kernel(kernel);
+        socket.kernel = Some(kernel);
         socket.edges.register(token, Flags::default());
         let key = self.sockets.insert(socket);
         self.machines[index].tuples.insert((local, remote), key);
@@ -81,18 +82,15 @@ impl State {
         Ok(local)
     }
 
-    /// Takes the outcome of a started connection.
-    pub(super) fn connected(&mut self, key: Key) -> io::Result<StreamAddresses> {
+    /// Takes the outcome of a started connection: this side's address and the peer's.
+    pub(super) fn connected(&mut self, key: Key) -> io::Result<(SocketAddr, SocketAddr)> {
         self.check(key, Call::Connected, Flags::WRITABLE)?;
         let socket = self.sockets.get_mut(key).ok_or_else(bad_descriptor)?;
         if let Some(error) = socket.take_error() {
             return Err(error);
         }
         match socket.phase {
-            Phase::Open => Ok(StreamAddresses {
-                local: socket.shown(socket.local),
-                peer: socket.shown(socket.remote),
-            }),
+            Phase::Open => Ok((socket.shown(socket.local), socket.shown(socket.remote))),
             Phase::Connecting | Phase::Dead => Err(io::ErrorKind::NotConnected.into()),
         }
     }

@@ -34,7 +34,13 @@ fn token(index: u32) -> Token {
 
 fn listen(kernel: &mut Memory, port: u16, options: &ListenOptions) -> (Listener, SocketAddr) {
     let address = SocketAddr::new(kernel.host().ip(), port);
-    kernel.listen(Token::listener(Key { index: 0, generation: 0 }), address, options).unwrap()
+    let token = Token::listener(Key { index: 0, generation: 0 });
+    let (listener, bound) = kernel.listen(token, &address.into(), options).unwrap();
+    (listener, ip(&bound))
+}
+
+fn ip(address: &Address) -> SocketAddr {
+    address.ip().unwrap()
 }
 
 fn send(kernel: &mut Memory, stream: &mut Stream, bytes: &[u8]) -> io::Result<usize> {
@@ -68,7 +74,7 @@ struct Pair {
 fn pair(world: &World) -> Pair {
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let client = a.connect(token(1), address, None).unwrap();
+    let client = a.connect(token(1), &address.into(), None).unwrap();
     world.advance(ms(2_000));
     let (mut server, _) = b.accept(&listener).unwrap();
     b.register(token(2), &mut server).unwrap();
@@ -86,7 +92,7 @@ fn every_segment_takes_the_latency_of_its_link() {
     world.latency(ms(30));
     world.link_latency("b", "a", ms(50));
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let mut client = a.connect(token(1), address, None).unwrap();
+    let mut client = a.connect(token(1), &address.into(), None).unwrap();
     assert_eq!(kind(a.connected(&client)), ErrorKind::NotConnected);
     assert_eq!(world.next_event(), Some(Instant::ORIGIN + ms(30)));
     world.advance(ms(30));
@@ -208,12 +214,12 @@ fn a_full_descriptor_table_fails_and_the_reserve_turns_a_peer_away() {
     let world = World::new(1);
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let mut client = a.connect(token(1), address, None).unwrap();
+    let mut client = a.connect(token(1), &address.into(), None).unwrap();
     let host = b.host();
     assert_eq!(host.open_descriptors(), 2);
     host.set_descriptor_limit(2);
     assert_eq!(b.accept(&listener).map(drop).unwrap_err().raw_os_error(), Some(EMFILE));
-    let failed = b.connect(token(3), address, None);
+    let failed = b.connect(token(3), &address.into(), None);
     assert_eq!(failed.map(drop).unwrap_err().raw_os_error(), Some(EMFILE));
     assert!(b.turn_away(&listener).unwrap());
     assert!(!b.turn_away(&listener).unwrap());
@@ -222,7 +228,7 @@ fn a_full_descriptor_table_fails_and_the_reserve_turns_a_peer_away() {
 
     // A table without a single number costs the reserve; it comes back with the next call.
     host.set_descriptor_limit(0);
-    let _second = a.connect(token(4), address, None).unwrap();
+    let _second = a.connect(token(4), &address.into(), None).unwrap();
     assert_eq!(b.turn_away(&listener).unwrap_err().raw_os_error(), Some(EMFILE));
     host.set_descriptor_limit(2);
     assert!(!b.turn_away(&listener).unwrap());
@@ -234,8 +240,8 @@ fn a_full_backlog_makes_a_client_try_again_later() {
     let world = World::new(1);
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default().backlog(0));
-    let _first = a.connect(token(1), address, None).unwrap();
-    let second = a.connect(token(2), address, None).unwrap();
+    let _first = a.connect(token(1), &address.into(), None).unwrap();
+    let second = a.connect(token(2), &address.into(), None).unwrap();
     assert_eq!(kind(a.connected(&second)), ErrorKind::NotConnected);
     assert_eq!(world.next_event(), Some(Instant::ORIGIN + ms(1_000)));
     world.advance(ms(1_000));
@@ -245,7 +251,7 @@ fn a_full_backlog_makes_a_client_try_again_later() {
     world.advance(ms(1));
     assert!(a.connected(&second).is_ok());
 
-    let third = a.connect(token(3), address, None).unwrap();
+    let third = a.connect(token(3), &address.into(), None).unwrap();
     world.advance(Duration::from_secs(127));
     assert_eq!(kind(a.connected(&third)), ErrorKind::TimedOut);
 }
@@ -255,7 +261,7 @@ fn nobody_answers_for_an_address_that_no_host_has() {
     let world = World::new(1);
     let mut a = world.host("a");
     let nowhere = SocketAddr::from(([203, 0, 113, 9], 80));
-    let silent = a.connect(token(1), nowhere, None).unwrap();
+    let silent = a.connect(token(1), &nowhere.into(), None).unwrap();
     world.advance(ms(126_999));
     assert!(reports(&mut a).is_empty());
     assert_eq!(kind(a.connected(&silent)), ErrorKind::NotConnected);
@@ -264,7 +270,7 @@ fn nobody_answers_for_an_address_that_no_host_has() {
     assert_eq!(kind(a.connected(&silent)), ErrorKind::TimedOut);
     a.close(silent, CloseHow::Fin);
     world.no_host(NoHost::Unreachable);
-    let unreachable = a.connect(token(2), nowhere, None).unwrap();
+    let unreachable = a.connect(token(2), &nowhere.into(), None).unwrap();
     assert!(reports(&mut a)[0].failed);
     assert_eq!(kind(a.connected(&unreachable)), ErrorKind::HostUnreachable);
     world.no_host(NoHost::Silent);
@@ -276,13 +282,13 @@ fn loopback_stays_within_its_host() {
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let here = SocketAddr::from(([127, 0, 0, 1], 700));
     let key = Key { index: 9, generation: 0 };
-    b.listen(Token::listener(key), here, &ListenOptions::default()).unwrap();
-    let client = a.connect(token(1), here, None).unwrap();
+    b.listen(Token::listener(key), &here.into(), &ListenOptions::default()).unwrap();
+    let client = a.connect(token(1), &here.into(), None).unwrap();
     assert_eq!(kind(a.connected(&client)), ErrorKind::ConnectionRefused);
-    let client = b.connect(token(1), here, None).unwrap();
-    assert_eq!(b.connected(&client).unwrap().local.ip(), here.ip());
+    let client = b.connect(token(1), &here.into(), None).unwrap();
+    assert_eq!(ip(&b.connected(&client).unwrap().local).ip(), here.ip());
     let foreign = SocketAddr::new(a.host().ip(), 0);
-    let refused = b.listen(Token::listener(key), foreign, &ListenOptions::default());
+    let refused = b.listen(Token::listener(key), &foreign.into(), &ListenOptions::default());
     assert_eq!(kind(refused), ErrorKind::AddrNotAvailable);
 }
 
@@ -290,16 +296,17 @@ fn loopback_stays_within_its_host() {
 fn hosts_reach_each_other_over_both_families() {
     let world = World::new(1);
     let (mut a, mut b) = (world.host("a"), world.host("b"));
-    let any = "[::]:80".parse().unwrap();
+    let any: SocketAddr = "[::]:80".parse().unwrap();
     let key = Key { index: 9, generation: 0 };
-    let (listener, _) = b.listen(Token::listener(key), any, &ListenOptions::default()).unwrap();
+    let (listener, _) =
+        b.listen(Token::listener(key), &any.into(), &ListenOptions::default()).unwrap();
     for (to, from) in [(b.host().ip(), a.host().ip()), (b.host().ip_v6(), a.host().ip_v6())] {
-        let client = a.connect(token(1), SocketAddr::new(to, 80), None).unwrap();
+        let client = a.connect(token(1), &SocketAddr::new(to, 80).into(), None).unwrap();
         let addresses = a.connected(&client).unwrap();
-        assert_eq!((addresses.peer.ip(), addresses.local.ip()), (to, from));
+        assert_eq!((ip(&addresses.peer).ip(), ip(&addresses.local).ip()), (to, from));
         let (server, peer) = b.accept(&listener).unwrap();
-        assert_eq!(peer.ip().to_canonical(), from);
-        assert!(b.local_address(&server).unwrap().is_ipv6());
+        assert_eq!(ip(&peer).ip().to_canonical(), from);
+        assert!(ip(&b.local_address(&server).unwrap()).is_ipv6());
     }
 }
 
@@ -309,11 +316,11 @@ fn a_socket_can_meet_itself() {
     let mut a = world.host("a");
     a.host().ephemeral_ports(5_000..=5_003);
     let own = SocketAddr::new(a.host().ip(), 5_001);
-    let refused = a.connect(token(1), own, None).unwrap();
+    let refused = a.connect(token(1), &own.into(), None).unwrap();
     assert_eq!(kind(a.connected(&refused)), ErrorKind::ConnectionRefused);
-    let mut met = a.connect(token(2), own, None).unwrap();
+    let mut met = a.connect(token(2), &own.into(), None).unwrap();
     let addresses = a.connected(&met).unwrap();
-    assert_eq!((addresses.local, addresses.peer), (own, own));
+    assert_eq!((ip(&addresses.local), ip(&addresses.peer)), (own, own));
     send(&mut a, &mut met, b"echo").unwrap();
     assert_eq!(receive(&mut a, &mut met).unwrap(), b"echo");
     a.shutdown_write(&met).unwrap();
@@ -329,8 +336,8 @@ fn crossing_connections_become_one() {
     world.latency(ms(5));
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (at_a, at_b) = (SocketAddr::new(a.host().ip(), 600), SocketAddr::new(b.host().ip(), 601));
-    let mut left = a.connect(token(1), at_b, Some(at_a)).unwrap();
-    let mut right = b.connect(token(2), at_a, Some(at_b)).unwrap();
+    let mut left = a.connect(token(1), &at_b.into(), Some(at_a)).unwrap();
+    let mut right = b.connect(token(2), &at_a.into(), Some(at_b)).unwrap();
     world.advance(ms(20));
     assert!(a.connected(&left).is_ok() && b.connected(&right).is_ok());
     send(&mut a, &mut left, b"ping").unwrap();
@@ -348,14 +355,14 @@ fn ports_run_out_and_come_back() {
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     a.host().ephemeral_ports(5_000..=5_001);
     let (_listener, address) = listen(&mut b, 80, &ListenOptions::default());
-    let first = a.connect(token(1), address, None).unwrap();
-    let _second = a.connect(token(2), address, None).unwrap();
-    assert_eq!(kind(a.connect(token(3), address, None)), ErrorKind::AddrNotAvailable);
+    let first = a.connect(token(1), &address.into(), None).unwrap();
+    let _second = a.connect(token(2), &address.into(), None).unwrap();
+    assert_eq!(kind(a.connect(token(3), &address.into(), None)), ErrorKind::AddrNotAvailable);
     // Another target makes another connection of the same port.
     let (_other, elsewhere) = listen(&mut b, 81, &ListenOptions::default());
-    assert!(a.connect(token(3), elsewhere, None).is_ok());
+    assert!(a.connect(token(3), &elsewhere.into(), None).is_ok());
     a.close(first, CloseHow::Reset);
-    assert!(a.connect(token(4), address, None).is_ok());
+    assert!(a.connect(token(4), &address.into(), None).is_ok());
 }
 
 #[test]
@@ -365,10 +372,10 @@ fn an_asked_for_failure_happens_once() {
     let host = b.host();
     host.fail_next(Call::Listen, EMFILE);
     let address = SocketAddr::new(host.ip(), 80);
-    let failed = b.listen(token(0), address, &ListenOptions::default());
+    let failed = b.listen(token(0), &address.into(), &ListenOptions::default());
     assert_eq!(failed.map(drop).unwrap_err().raw_os_error(), Some(EMFILE));
     let (listener, address) = listen(&mut b, 80, &ListenOptions::default());
-    let client = a.connect(token(1), address, None).unwrap();
+    let client = a.connect(token(1), &address.into(), None).unwrap();
     host.fail_next(Call::Accept, ECONNABORTED);
     assert_eq!(b.accept(&listener).map(drop).unwrap_err().raw_os_error(), Some(ECONNABORTED));
     let (mut server, _) = b.accept(&listener).unwrap();
@@ -389,7 +396,7 @@ fn an_asked_for_failure_happens_once() {
     host.fail_next(Call::Wait, EMFILE);
     host.fail_next(Call::Connect, EMFILE);
     assert!(b.wait(None, &mut Vec::new()).is_err());
-    assert!(b.connect(token(3), address, None).is_err());
+    assert!(b.connect(token(3), &address.into(), None).is_err());
     assert!(b.register(token(2), &mut server).is_ok());
     assert!(a.connected(&client).is_ok());
 }
@@ -406,7 +413,7 @@ fn an_injected_would_block_is_followed_by_a_report() {
     assert!(reports(&mut b)[0].readable);
     assert!(reports(&mut a)[0].writable);
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let _second = a.connect(token(5), address, None).unwrap();
+    let _second = a.connect(token(5), &address.into(), None).unwrap();
     reports(&mut b);
     b.host().fail_next(Call::Accept, EAGAIN);
     assert_eq!(kind(b.accept(&listener)), ErrorKind::WouldBlock);
@@ -436,7 +443,7 @@ fn a_stream_can_move_to_another_loop_of_its_host() {
     let world = World::new(1);
     let (mut a, mut b, mut b2) = (world.host("a"), world.host("b"), world.host("b"));
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let mut client = a.connect(token(1), address, None).unwrap();
+    let mut client = a.connect(token(1), &address.into(), None).unwrap();
     let (mut server, _) = b.accept(&listener).unwrap();
     assert!(a.register(token(2), &mut server).is_err());
     // A report that the first loop has not fetched moves along.
@@ -530,7 +537,7 @@ fn a_wire_names_both_ends_and_never_twice() {
     b.close(server, CloseHow::Reset);
 
     let own = SocketAddr::new(a.host().ip(), 7070);
-    let met = a.connect(token(2), own, Some(own)).unwrap();
+    let met = a.connect(token(2), &own.into(), Some(own)).unwrap();
     assert!(a.connected(&met).is_ok());
     assert_eq!(a.wire(&met), None);
 }

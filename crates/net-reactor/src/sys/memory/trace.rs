@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::network::{Event, Segment};
 use super::world::{State, World};
-use crate::base::{Instant, Key};
+use crate::base::{Address, Instant, Key};
 
 /// What becomes of the readable lines of a trace. The hash runs in any case.
 #[derive(Default)]
@@ -139,6 +139,14 @@ pub(super) fn hash_address(hash: u64, address: SocketAddr) -> u64 {
         IpAddr::V6(ip) => hash_bytes(hash, &ip.octets()),
     };
     mix(with_ip, u64::from(address.port()))
+}
+
+/// Adds an address of either family to a hash.
+pub(super) fn hash_name(hash: u64, address: &Address) -> u64 {
+    match address {
+        Address::Ip(address) => hash_address(hash, *address),
+        Address::Unix(name) => hash_bytes(hash, name.to_string().as_bytes()),
+    }
 }
 
 /// What a system call gave.

@@ -2,25 +2,29 @@
 
 mod datagrams;
 mod fds;
+mod listener;
 mod reserve;
 mod resolver;
 mod sockets;
+mod stream;
+#[cfg(unix)]
+mod unix;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mio::net::{TcpListener, TcpStream};
-
+use self::listener::Listener;
 use self::reserve::Reserve;
 use self::resolver::Resolver;
+use self::stream::Stream;
 use super::{
-    CloseHow, Job, ListenOptions, Readiness, Resolution, SocketOption, StreamAddresses, Sys, Token,
-    Wake, Workers, WorkersLimits,
+    CloseHow, Credentials, Job, ListenOptions, ListeningSocket, Readiness, Resolution,
+    SocketOption, StreamAddresses, Sys, Token, Wake, Workers, WorkersLimits,
 };
-use crate::base::{Instant, Key};
+use crate::base::{Address, Instant, Key};
 
 /// How many readiness reports one wait takes from the kernel.
 const EVENTS_PER_WAIT_MAX: usize = 1024;
@@ -61,9 +65,9 @@ impl Native {
     fn add_listener(
         &mut self,
         token: Token,
-        mut listener: TcpListener,
-    ) -> io::Result<(TcpListener, SocketAddr)> {
-        let bound = listener.local_addr()?;
+        mut listener: Listener,
+    ) -> io::Result<(Listener, Address)> {
+        let bound = listener.local_address()?;
         let readable = mio::Interest::READABLE;
         self.poll.registry().register(&mut listener, kernel_word(token), readable)?;
         Ok((listener, bound))
@@ -108,8 +112,8 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 }
 
 impl Sys for Native {
-    type Listener = TcpListener;
-    type Stream = TcpStream;
+    type Listener = Listener;
+    type Stream = Stream;
 
     fn now(&self) -> Instant {
         Instant::ORIGIN + clock().duration_since(self.origin)
@@ -155,26 +159,25 @@ impl Sys for Native {
     fn listen(
         &mut self,
         token: Token,
-        address: SocketAddr,
+        address: &Address,
         options: &ListenOptions,
-    ) -> io::Result<(TcpListener, SocketAddr)> {
-        self.add_listener(token, sockets::listen(address, options)?)
+    ) -> io::Result<(Listener, Address)> {
+        self.add_listener(token, Listener::open(address, options)?)
     }
 
     fn adopt_listener(
         &mut self,
         token: Token,
-        listener: std::net::TcpListener,
-    ) -> io::Result<(TcpListener, SocketAddr)> {
-        listener.set_nonblocking(true)?;
-        self.add_listener(token, TcpListener::from_std(listener))
+        listener: ListeningSocket,
+    ) -> io::Result<(Listener, Address)> {
+        self.add_listener(token, Listener::adopt(listener)?)
     }
 
-    fn accept(&mut self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    fn accept(&mut self, listener: &Listener) -> io::Result<(Stream, Address)> {
         retry(|| listener.accept())
     }
 
-    fn turn_away(&mut self, listener: &TcpListener) -> io::Result<bool> {
+    fn turn_away(&mut self, listener: &Listener) -> io::Result<bool> {
         self.reserve.lend(|| match retry(|| listener.accept()) {
             Ok(_closed_at_once) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
@@ -182,7 +185,7 @@ impl Sys for Native {
         })
     }
 
-    fn close_listener(&mut self, mut listener: TcpListener) {
+    fn close_listener(&mut self, mut listener: Listener) {
         // A failure means that the registration is gone, which is what was asked for.
         let _ = self.poll.registry().deregister(&mut listener);
     }
@@ -190,59 +193,60 @@ impl Sys for Native {
     fn connect(
         &mut self,
         token: Token,
-        peer: SocketAddr,
+        peer: &Address,
         bind: Option<SocketAddr>,
-    ) -> io::Result<TcpStream> {
-        let mut stream = sockets::connect(peer, bind)?;
+    ) -> io::Result<Stream> {
+        let mut stream = Stream::connect(peer, bind)?;
         self.register(token, &mut stream)?;
         Ok(stream)
     }
 
-    fn connected(&mut self, stream: &TcpStream) -> io::Result<StreamAddresses> {
+    fn connected(&mut self, stream: &Stream) -> io::Result<StreamAddresses> {
         if let Some(error) = stream.take_error()? {
             return Err(error);
         }
-        Ok(StreamAddresses { peer: stream.peer_addr()?, local: stream.local_addr()? })
+        Ok(StreamAddresses { peer: stream.peer_address()?, local: stream.local_address()? })
     }
 
-    fn register(&mut self, token: Token, stream: &mut TcpStream) -> io::Result<()> {
+    fn register(&mut self, token: Token, stream: &mut Stream) -> io::Result<()> {
         self.poll.registry().register(stream, kernel_word(token), interests())
     }
 
-    fn rename(&mut self, token: Token, stream: &mut TcpStream) -> io::Result<()> {
+    fn rename(&mut self, token: Token, stream: &mut Stream) -> io::Result<()> {
         self.poll.registry().reregister(stream, kernel_word(token), interests())
     }
 
-    fn receive(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
-        retry(|| stream.read(into))
+    fn receive(&mut self, stream: &mut Stream, into: &mut [u8]) -> io::Result<usize> {
+        retry(|| stream.receive(into))
     }
 
-    fn send(&mut self, stream: &mut TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match slices {
-            [only] => retry(|| stream.write(only)),
-            several => retry(|| stream.write_vectored(several)),
-        }
+    fn send(&mut self, stream: &mut Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        retry(|| stream.send(slices))
     }
 
-    fn take_error(&mut self, stream: &TcpStream) -> io::Result<Option<io::Error>> {
+    fn take_error(&mut self, stream: &Stream) -> io::Result<Option<io::Error>> {
         stream.take_error()
     }
 
-    fn shutdown_write(&mut self, stream: &TcpStream) -> io::Result<()> {
-        stream.shutdown(std::net::Shutdown::Write)
+    fn shutdown_write(&mut self, stream: &Stream) -> io::Result<()> {
+        stream.shutdown_write()
     }
 
-    fn set_option(&mut self, stream: &TcpStream, option: SocketOption) -> io::Result<()> {
-        sockets::set_option(stream, option)
+    fn set_option(&mut self, stream: &Stream, option: SocketOption) -> io::Result<()> {
+        stream.set_option(option)
     }
 
-    fn local_address(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
-        stream.local_addr()
+    fn local_address(&self, stream: &Stream) -> io::Result<Address> {
+        stream.local_address()
     }
 
-    fn close(&mut self, mut stream: TcpStream, how: CloseHow) {
+    fn peer_credentials(&self, stream: &Stream) -> io::Result<Credentials> {
+        stream.peer_credentials()
+    }
+
+    fn close(&mut self, mut stream: Stream, how: CloseHow) {
         if how == CloseHow::Reset {
-            sockets::reset_on_close(&stream);
+            stream.reset_on_close();
         }
         // Deregistered first: a descriptor that a child process inherited keeps its registration
         // alive beyond the close. A failure means that it was never registered.

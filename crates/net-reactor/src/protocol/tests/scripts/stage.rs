@@ -170,10 +170,10 @@ where
         // An address of its own, so that nobody else is given one of these ports once it is free.
         let address = at.unwrap_or_else(|| SocketAddr::from(([127, 77, 0, 1], 0)));
         let token = Token::listener(self.token());
-        let opened = self.bare.listen(token, address, &options);
+        let opened = self.bare.listen(token, &address.into(), &options);
         let (listener, address) = opened.map_err(|error| error.to_string())?;
         self.doors.insert(name.to_owned(), listener);
-        self.cast.state().addresses.insert(name.to_owned(), address);
+        self.cast.state().addresses.insert(name.to_owned(), address.ip_or_nowhere());
         Ok(())
     }
 
@@ -181,7 +181,7 @@ where
     fn connect_peer(&mut self, name: &str, target: &str) -> Result<(), Complaint> {
         let address = options::address(&self.cast, target)?;
         let token = Token::stream(self.token());
-        let stream = match self.bare.connect(token, address, None) {
+        let stream = match self.bare.connect(token, &address.into(), None) {
             Ok(stream) => stream,
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 self.cast.line(name, "refused");
@@ -333,8 +333,8 @@ where
         let tokens = [self.token(), self.token(), self.token()];
         let bare = &mut self.bare;
         let (door, address) =
-            bare.listen(Token::listener(tokens[0]), at, &ListenOptions::default())?;
-        let left = bare.connect(Token::stream(tokens[1]), address, None)?;
+            bare.listen(Token::listener(tokens[0]), &at.into(), &ListenOptions::default())?;
+        let left = bare.connect(Token::stream(tokens[1]), &address, None)?;
         let mut right = loop {
             match bare.accept(&door) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {

@@ -9,7 +9,7 @@ fn close_in_turn(
     own: SocketAddr,
     client_first: bool,
 ) {
-    let client = a.connect(token(1), address, Some(own)).unwrap();
+    let client = a.connect(token(1), &address.into(), Some(own)).unwrap();
     let (server, _) = b.accept(listener).unwrap();
     if client_first {
         a.close(client, CloseHow::Fin);
@@ -30,10 +30,10 @@ fn who_closes_first_cannot_use_the_addresses_again_for_a_while() {
     close_in_turn((&mut a, &mut b), (&listener, address), own, true);
     assert_eq!((a.host().time_wait_len(), b.host().time_wait_len()), (1, 0));
     assert_eq!(world.sockets_len(), 0);
-    assert_eq!(kind(a.connect(token(1), address, Some(own))), ErrorKind::AddrNotAvailable);
+    assert_eq!(kind(a.connect(token(1), &address.into(), Some(own))), ErrorKind::AddrNotAvailable);
     close_in_turn((&mut a, &mut b), (&other, elsewhere), own, true);
     world.advance(ms(59_999));
-    assert_eq!(kind(a.connect(token(1), address, Some(own))), ErrorKind::AddrNotAvailable);
+    assert_eq!(kind(a.connect(token(1), &address.into(), Some(own))), ErrorKind::AddrNotAvailable);
     world.advance(ms(1));
     assert_eq!(a.host().time_wait_len(), 0);
     close_in_turn((&mut a, &mut b), (&listener, address), own, true);
@@ -47,7 +47,7 @@ fn a_new_connection_of_the_peer_ends_time_wait() {
     let own = SocketAddr::new(a.host().ip(), 700);
     close_in_turn((&mut a, &mut b), (&listener, address), own, false);
     assert_eq!((a.host().time_wait_len(), b.host().time_wait_len()), (0, 1));
-    let mut client = a.connect(token(1), address, Some(own)).unwrap();
+    let mut client = a.connect(token(1), &address.into(), Some(own)).unwrap();
     assert_eq!(b.host().time_wait_len(), 0);
     let (mut server, _) = b.accept(&listener).unwrap();
     send(&mut a, &mut client, b"new").unwrap();
@@ -98,7 +98,7 @@ fn a_listener_binds_over_time_wait_only_if_it_says_so() {
     close_in_turn((&mut a, &mut b), (&listener, address), own, false);
     b.close_listener(listener);
     let strict = ListenOptions::default().reuse_address(false);
-    assert_eq!(kind(b.listen(token(0), address, &strict)), ErrorKind::AddrInUse);
+    assert_eq!(kind(b.listen(token(0), &address.into(), &strict)), ErrorKind::AddrInUse);
     let (listener, _) = listen(&mut b, 80, &ListenOptions::default());
     b.close_listener(listener);
     world.advance(ms(5_000));
@@ -113,17 +113,17 @@ fn connections_that_were_closed_use_up_the_ephemeral_ports() {
     let (listener, address) = listen(&mut b, 80, &ListenOptions::default());
     let mut ports = Vec::new();
     for _ in 0..2 {
-        let client = a.connect(token(1), address, None).unwrap();
-        ports.push(a.local_address(&client).unwrap().port());
+        let client = a.connect(token(1), &address.into(), None).unwrap();
+        ports.push(ip(&a.local_address(&client).unwrap()).port());
         let (server, _) = b.accept(&listener).unwrap();
         a.close(client, CloseHow::Fin);
         b.close(server, CloseHow::Fin);
     }
     ports.sort_unstable();
     assert_eq!(ports, [5_000, 5_001]);
-    assert_eq!(kind(a.connect(token(1), address, None)), ErrorKind::AddrNotAvailable);
+    assert_eq!(kind(a.connect(token(1), &address.into(), None)), ErrorKind::AddrNotAvailable);
     world.advance(ms(60_000));
-    assert!(a.connect(token(1), address, None).is_ok());
+    assert!(a.connect(token(1), &address.into(), None).is_ok());
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn the_lowest_number_is_reused_at_once_whatever_the_socket() {
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
     // The reserve has 3, and the listener 4.
-    let clients = [(); 3].map(|()| a.connect(token(1), address, None).unwrap());
+    let clients = [(); 3].map(|()| a.connect(token(1), &address.into(), None).unwrap());
     let servers = [(); 3].map(|()| b.accept(&listener).unwrap().0);
     let numbers = servers.each_ref().map(|server| b.descriptor(server));
     assert_eq!(numbers, [Some(5), Some(6), Some(7)]);
@@ -140,11 +140,11 @@ fn the_lowest_number_is_reused_at_once_whatever_the_socket() {
     b.close(second, CloseHow::Fin);
     b.close(first, CloseHow::Reset);
     // The closed ones are still finishing, and their numbers are free.
-    let new = b.connect(token(2), address, None).unwrap();
+    let new = b.connect(token(2), &address.into(), None).unwrap();
     assert_eq!(b.descriptor(&new), Some(5));
     b.close_listener(listener);
     let (_listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let next = a.connect(token(3), address, None).unwrap();
+    let next = a.connect(token(3), &address.into(), None).unwrap();
     assert_eq!(a.descriptor(&next), Some(7));
     assert_eq!(b.descriptor(&third), Some(7));
     assert_eq!(a.descriptor(&clients[0]), Some(4));
@@ -155,21 +155,22 @@ fn the_limits_can_be_lowered_and_raised_at_any_time() {
     let world = World::new(1);
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (_listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let first = a.connect(token(1), address, None).unwrap();
-    let _second = a.connect(token(2), address, None).unwrap();
+    let first = a.connect(token(1), &address.into(), None).unwrap();
+    let _second = a.connect(token(2), &address.into(), None).unwrap();
     let host = a.host();
-    let errno =
-        |a: &mut Memory| a.connect(token(3), address, None).map(drop).unwrap_err().raw_os_error();
+    let errno = |a: &mut Memory| {
+        a.connect(token(3), &address.into(), None).map(drop).unwrap_err().raw_os_error()
+    };
     host.set_descriptor_limit(2);
     assert_eq!(errno(&mut a), Some(EMFILE));
     // A number below the limit that is free can be had, however many are open.
     a.close(first, CloseHow::Fin);
-    let third = a.connect(token(3), address, None).unwrap();
+    let third = a.connect(token(3), &address.into(), None).unwrap();
     host.set_descriptor_limit(100);
     host.set_file_limit(3);
     assert_eq!(errno(&mut a), Some(23));
     a.close(third, CloseHow::Fin);
-    assert!(a.connect(token(3), address, None).is_ok());
+    assert!(a.connect(token(3), &address.into(), None).is_ok());
     host.set_file_limit(usize::MAX);
-    assert!(a.connect(token(4), address, None).is_ok());
+    assert!(a.connect(token(4), &address.into(), None).is_ok());
 }

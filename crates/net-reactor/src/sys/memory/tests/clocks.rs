@@ -94,7 +94,7 @@ fn a_loop_with_more_reports_than_one_wait_takes_is_listed_again() {
     let mut a = world.host("a");
     let nowhere = SocketAddr::new(a.host().ip(), 9);
     for index in 0..1_500 {
-        a.connect(token(index), nowhere, None).unwrap();
+        a.connect(token(index), &nowhere.into(), None).unwrap();
     }
     assert_eq!(world.take_woken(), [0]);
     assert_eq!(reports(&mut a).len(), 1_024);

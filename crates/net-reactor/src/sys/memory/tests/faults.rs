@@ -131,7 +131,7 @@ fn try_out(world: &World, fault: Fault) {
 fn waiting(world: &World) -> (Memory, Memory, Listener, Stream) {
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let client = a.connect(token(1), address, None).unwrap();
+    let client = a.connect(token(1), &address.into(), None).unwrap();
     reports(&mut b);
     (a, b, listener, client)
 }
@@ -166,7 +166,7 @@ fn listen_fails(world: &World, fault: Fault) {
     let mut b = world.host("b");
     only(world, fault);
     let address = SocketAddr::new(b.host().ip(), 80);
-    assert_eq!(failed(b.listen(token(0), address, &ListenOptions::default())), 98);
+    assert_eq!(failed(b.listen(token(0), &address.into(), &ListenOptions::default())), 98);
     // Any port that is free is not one that is in use.
     listen(&mut b, 0, &ListenOptions::default());
 }
@@ -175,7 +175,8 @@ fn small_backlog(world: &World, fault: Fault) {
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     only(world, fault);
     let (_listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let clients = [1, 2, 3, 4, 5].map(|index| a.connect(token(index), address, None).unwrap());
+    let clients =
+        [1, 2, 3, 4, 5].map(|index| a.connect(token(index), &address.into(), None).unwrap());
     let open = clients.iter().filter(|client| a.connected(client).is_ok()).count();
     assert!((1..5).contains(&open), "{open}");
 }
@@ -184,7 +185,7 @@ fn connect_fails(world: &World, fault: Fault, expected: u32) {
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
     only(world, fault);
-    assert_eq!(failed(a.connect(token(1), address, None)), expected, "{fault}");
+    assert_eq!(failed(a.connect(token(1), &address.into(), None)), expected, "{fault}");
     off(world);
     assert_eq!((a.host().open_descriptors(), failed(b.accept(&listener))), (1, WOULD_BLOCK));
 }
@@ -193,7 +194,7 @@ fn connect_fails_later(world: &World, fault: Fault, expected: u32) {
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
     only(world, fault);
-    let client = a.connect(token(1), address, None).unwrap();
+    let client = a.connect(token(1), &address.into(), None).unwrap();
     assert_eq!(failed(a.connected(&client)), 107, "{fault}");
     let at = world.next_event().unwrap();
     assert!(at > world.now() && at <= world.now() + ms(3_000));

@@ -20,7 +20,7 @@ fn busy(world: &World, streams: u32) -> (Memory, Memory) {
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
     let mut clients = Vec::new();
     for index in 1..=streams {
-        clients.push(a.connect(token(index), address, None).unwrap());
+        clients.push(a.connect(token(index), &address.into(), None).unwrap());
         let (mut server, _) = b.accept(&listener).unwrap();
         b.register(token(index), &mut server).unwrap();
     }
@@ -100,7 +100,7 @@ fn late(world: &World, fault: Fault) {
 fn split(world: &World, fault: Fault) {
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let mut client = a.connect(token(1), address, None).unwrap();
+    let mut client = a.connect(token(1), &address.into(), None).unwrap();
     send(&mut a, &mut client, b"early").unwrap();
     a.shutdown_write(&client).unwrap();
     reports(&mut a);

@@ -81,7 +81,7 @@ fn segments_queue_for_the_wire() {
     let world = World::new(1);
     let mut pair = pair(&world);
     let (listener, address) = listen(&mut pair.b, 0, &ListenOptions::default());
-    let mut other = pair.a.connect(token(3), address, None).unwrap();
+    let mut other = pair.a.connect(token(3), &address.into(), None).unwrap();
     let (mut other_end, _) = pair.b.accept(&listener).unwrap();
     let latency = Latency::Fixed(ms(10));
     world.set_link("a", "b", Link { latency, bytes_per_second: Some(1_000) });
@@ -110,7 +110,7 @@ fn traffic_on_one_link_does_not_shift_the_chance_of_another() {
         if noise {
             let mut c = world.host("c");
             let target = SocketAddr::new(quiet.a.host().ip(), 99);
-            let _ = c.connect(token(8), target, None).unwrap();
+            let _ = c.connect(token(8), &target.into(), None).unwrap();
         }
         delays(&world, &mut quiet, 50)
     };
@@ -124,7 +124,7 @@ fn loopback_takes_no_time_and_cannot_be_cut() {
     world.cut("a", "a");
     let mut a = world.host("a");
     let (listener, address) = listen(&mut a, 0, &ListenOptions::default());
-    let mut client = a.connect(token(1), address, None).unwrap();
+    let mut client = a.connect(token(1), &address.into(), None).unwrap();
     let (mut server, _) = a.accept(&listener).unwrap();
     send(&mut a, &mut client, b"x").unwrap();
     assert_eq!(receive(&mut a, &mut server).unwrap(), b"x");
@@ -138,7 +138,7 @@ fn loopback_takes_its_own_latency_and_keeps_the_order() {
     world.local_latency(micros(10));
     let mut a = world.host("a");
     let (listener, address) = listen(&mut a, 0, &ListenOptions::default());
-    let mut client = a.connect(token(1), address, None).unwrap();
+    let mut client = a.connect(token(1), &address.into(), None).unwrap();
     assert_eq!(kind(a.accept(&listener)), ErrorKind::WouldBlock);
     world.advance(micros(10));
     let (mut server, _) = a.accept(&listener).unwrap();
@@ -157,7 +157,7 @@ fn loopback_takes_its_own_latency_and_keeps_the_order() {
     assert_eq!(receive(&mut a, &mut server).unwrap(), b"");
     // Nobody listens any more: the refusal comes back after both ways.
     a.close_listener(listener);
-    let refused = a.connect(token(2), address, None).unwrap();
+    let refused = a.connect(token(2), &address.into(), None).unwrap();
     assert_eq!(kind(a.connected(&refused)), ErrorKind::NotConnected);
     world.advance(micros(2));
     assert_eq!(kind(a.connected(&refused)), ErrorKind::ConnectionRefused);
@@ -206,7 +206,7 @@ fn healing_ends_every_cut_and_every_clog() {
     let Pair { mut a, mut b, mut client, mut server } = pair(&world);
     let mut c = world.host("c");
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let mut other = c.connect(token(1), address, None).unwrap();
+    let mut other = c.connect(token(1), &address.into(), None).unwrap();
     let (mut other_end, _) = b.accept(&listener).unwrap();
     world.cut("a", "b");
     world.clog("c", "b");
@@ -236,7 +236,7 @@ fn a_box_on_the_way_can_reset_both_ends() {
     let Pair { mut a, mut b, mut client, mut server } = pair(&world);
     let mut c = world.host("c");
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let mut spared = c.connect(token(1), address, None).unwrap();
+    let mut spared = c.connect(token(1), &address.into(), None).unwrap();
     let (mut spared_end, _) = b.accept(&listener).unwrap();
     send(&mut a, &mut client, b"read me").unwrap();
     world.reset_link("b", "a");

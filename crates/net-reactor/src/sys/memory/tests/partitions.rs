@@ -113,14 +113,14 @@ fn a_syn_is_repeated_and_times_out() {
         let (mut a, mut b) = (world.host("a"), world.host("b"));
         let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
         world.cut(from, to);
-        let client = a.connect(token(1), address, None).unwrap();
+        let client = a.connect(token(1), &address.into(), None).unwrap();
         world.advance(ms(126_999));
         assert_eq!(kind(a.connected(&client)), ErrorKind::NotConnected);
         world.advance(ms(1));
         assert!(reports(&mut a)[0].failed);
         assert_eq!(kind(a.connected(&client)), ErrorKind::TimedOut);
         assert_eq!(kind(b.accept(&listener)), ErrorKind::WouldBlock, "{from}");
-        let client = a.connect(token(2), address, None).unwrap();
+        let client = a.connect(token(2), &address.into(), None).unwrap();
         world.advance(ms(2_000));
         world.mend(from, to);
         world.advance(ms(999));
@@ -137,7 +137,7 @@ fn an_answer_to_a_syn_that_is_lost_on_its_way_comes_again() {
     world.latency(ms(10));
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (listener, address) = listen(&mut b, 0, &ListenOptions::default());
-    let mut client = a.connect(token(1), address, None).unwrap();
+    let mut client = a.connect(token(1), &address.into(), None).unwrap();
     world.advance(ms(15));
     world.cut("b", "a");
     let (mut server, _) = b.accept(&listener).unwrap();

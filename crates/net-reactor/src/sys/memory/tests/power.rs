@@ -33,7 +33,10 @@ fn a_host_without_power_says_nothing_and_a_rebooted_one_answers_by_a_reset() {
     // The process of before the failure is no more; whatever it does is of no effect.
     b.close(server, CloseHow::Fin);
     let target = SocketAddr::new(a.host().ip(), 1);
-    assert_eq!(b.connect(token(9), target, None).map(drop).unwrap_err().raw_os_error(), Some(9));
+    assert_eq!(
+        b.connect(token(9), &target.into(), None).map(drop).unwrap_err().raw_os_error(),
+        Some(9)
+    );
     drop(b);
     let b = world.host("b");
     assert_eq!(host.open_descriptors(), 1);
@@ -42,7 +45,7 @@ fn a_host_without_power_says_nothing_and_a_rebooted_one_answers_by_a_reset() {
 
 fn pair_again(a: &mut Memory, b: &mut Memory) -> Stream {
     let (listener, address) = listen(b, 0, &ListenOptions::default());
-    let client = a.connect(token(7), address, None).unwrap();
+    let client = a.connect(token(7), &address.into(), None).unwrap();
     b.accept(&listener).unwrap();
     client
 }
@@ -57,7 +60,7 @@ fn a_sender_to_a_host_without_power_times_out() {
     // What is on its way to the host is lost, and what is on its way from it arrives.
     world.power_off("b");
     let address = SocketAddr::new(b.host().ip(), 80);
-    let second = a.connect(token(2), address, None).unwrap();
+    let second = a.connect(token(2), &address.into(), None).unwrap();
     world.advance(secs(127));
     assert_eq!(kind(a.connected(&second)), ErrorKind::TimedOut);
     world.advance(secs(900));
@@ -78,7 +81,7 @@ fn a_rebooted_server_can_bind_at_once() {
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let strict = ListenOptions::default().reuse_address(false);
     let (listener, address) = listen(&mut b, 80, &strict);
-    let client = a.connect(token(1), address, None).unwrap();
+    let client = a.connect(token(1), &address.into(), None).unwrap();
     let (server, _) = b.accept(&listener).unwrap();
     b.close(server, CloseHow::Fin);
     a.close(client, CloseHow::Fin);
@@ -88,7 +91,7 @@ fn a_rebooted_server_can_bind_at_once() {
     let mut b = world.host("b");
     assert_eq!(b.host().time_wait_len(), 0);
     let (listener, _) = listen(&mut b, 80, &strict);
-    assert!(a.connect(token(1), address, None).is_ok());
+    assert!(a.connect(token(1), &address.into(), None).is_ok());
     assert!(b.accept(&listener).is_ok());
 }
 
@@ -98,12 +101,12 @@ fn a_new_connection_of_a_rebooted_client_ends_the_old_one() {
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (listener, address) = listen(&mut b, 80, &ListenOptions::default());
     let own = SocketAddr::new(a.host().ip(), 600);
-    a.connect(token(1), address, Some(own)).unwrap();
+    a.connect(token(1), &address.into(), Some(own)).unwrap();
     let (mut old, _) = b.accept(&listener).unwrap();
     world.power_off("a");
     world.power_on("a");
     let mut a = world.host("a");
-    let new = a.connect(token(1), address, Some(own)).unwrap();
+    let new = a.connect(token(1), &address.into(), Some(own)).unwrap();
     assert_eq!(kind(receive(&mut b, &mut old)), ErrorKind::ConnectionReset);
     assert_eq!(kind(a.connected(&new)), ErrorKind::NotConnected);
     world.advance(secs(1));
@@ -170,7 +173,7 @@ fn a_connection_that_two_lives_of_a_host_have_answered_is_with_the_first() {
     let (listener, address) = listen(&mut b, 7000, &ListenOptions::default());
     // What comes back waits, so that the SYN is sent again and again.
     world.clog("b", "a");
-    let mut client = a.connect(token(2), address, None).unwrap();
+    let mut client = a.connect(token(2), &address.into(), None).unwrap();
     let (mut first, _) = b.accept(&listener).unwrap();
     send(&mut b, &mut first, b"1").unwrap();
     world.power_off("b");
@@ -194,7 +197,7 @@ fn the_open_sockets_of_a_loop_are_counted_until_it_closes_them() {
     let world = World::new(1);
     let (mut a, mut b) = (world.host("a"), world.host("b"));
     let (listener, address) = listen(&mut b, 5_000, &ListenOptions::default());
-    let stream = a.connect(token(1), address, None).unwrap();
+    let stream = a.connect(token(1), &address.into(), None).unwrap();
     world.advance(ms(10));
     let open =
         |a: &Memory, b: &Memory| (world.open_sockets(a.index()), world.open_sockets(b.index()));

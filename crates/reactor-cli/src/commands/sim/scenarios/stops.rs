@@ -85,7 +85,7 @@ pub(super) fn run(sim: &mut Simulation) {
             let lot = draws.clone();
             let config = LoopConfig::default().drain(patience);
             let handle = boot.spawn(config, move |event_loop| {
-                let address = ([0, 0, 0, 0], 9000 + u16::try_from(number).unwrap_or(0)).into();
+                let address = ([0, 0, 0, 0], 9000 + u16::try_from(number).unwrap_or(0));
                 let server = Server::new(move |_: &Peer| Stubborn { lot: lot.clone() });
                 server.listen_on(&mut event_loop.reactor(), address)?;
                 Ok(())
