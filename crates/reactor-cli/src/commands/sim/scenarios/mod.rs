@@ -73,6 +73,7 @@ mod stream;
 mod tags;
 mod timers;
 mod typed_chat;
+mod unix;
 mod upload;
 mod whispers;
 mod workers;
@@ -155,6 +156,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("resolvers", "whatever a resolver does, each attempt has one outcome by its deadline", resolvers::run),
     scenario("questions", "questions over datagrams that are lost, late and doubled: all are answered, and truly", questions::run),
     scenario("chat", "everybody hears everybody in order, whatever rascals say", chat::run),
+    scenario("unix", "programs of one host find each other by a Unix socket, whatever a crash leaves behind", unix::run),
     scenario("full-house", "more callers than places: limits hold, and everybody has a turn", full_house::run),
 ];
 
