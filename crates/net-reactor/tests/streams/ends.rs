@@ -296,3 +296,36 @@ fn a_stop_tells_the_pending_read() {
     solo.finish();
     assert_eq!(log.take(), ["over: closed by this side"]);
 }
+
+#[test]
+fn reads_of_nothing_and_of_the_rest_cannot_go_on_for_ever_on_a_closed_stream() {
+    fn again(stream: &mut StreamConn<'_>, log: Log, times: u32) -> Flow {
+        let inner = log.clone();
+        log.value(stream.read_bytes(0, Amount::Whole, move |stream, none| {
+            inner.read(none);
+            again(stream, inner, times + 1)
+        }));
+        if !stream.has_pending_read() {
+            let inner = log.clone();
+            log.value(stream.read_until_close(move |stream, rest| {
+                inner.value(rest.map(|rest| rest.len()));
+                again(stream, inner, times + 1)
+            }));
+        }
+        assert!(times < 5, "it goes on and on");
+        Ok(())
+    }
+    let log = Log::default();
+    let noted = log.clone();
+    let mut solo = solo(&log, move |stream| {
+        stream.read_bytes(1, Amount::Whole, move |stream, one| {
+            one?;
+            stream.close();
+            again(stream, noted, 0)
+        })?;
+        Ok(())
+    });
+    solo.feed("abc");
+    let refused = "Err(Closed)";
+    assert_eq!(log.take(), [refused, "Ok(())", "Ok(2)", refused, refused]);
+}

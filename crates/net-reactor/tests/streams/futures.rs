@@ -148,6 +148,28 @@ fn a_cancelled_future_is_dropped_and_not_polled_again() {
 }
 
 #[test]
+fn a_sleep_that_is_dropped_leaves_no_timer() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let tasks = event_loop.reactor().async_loop();
+    let kept = tasks.clone();
+    event_loop.reactor().spawn(async move {
+        let hour = Duration::from_secs(3_600);
+        let _ready = kept.timeout(hour, async {}).await;
+        let slept = kept.timeout(Duration::from_millis(1), kept.sleep(hour)).await;
+        assert!(slept.is_err(), "an hour is longer");
+    });
+    while event_loop.stats().timers == 0 {
+        event_loop.turn(None).unwrap();
+    }
+    assert_eq!(event_loop.stats().timers, 2);
+    while event_loop.stats().timers == 2 {
+        event_loop.turn(None).unwrap();
+    }
+    turn(&mut event_loop);
+    assert_eq!(event_loop.stats().timers, 0);
+}
+
+#[test]
 fn futures_end_with_their_loop_on_its_thread_and_late_wakes_go_nowhere() {
     let log = Log::default();
     let mut event_loop = EventLoop::new().unwrap();

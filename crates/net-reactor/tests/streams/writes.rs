@@ -206,6 +206,34 @@ fn answers_that_nobody_reads_hold_the_reads_back() {
     assert_eq!(solo.output().len(), 1_000_000);
 }
 
+#[test]
+fn a_read_that_was_held_back_is_satisfied_by_what_had_arrived_when_a_reset_ends_it() {
+    let log = Log::default();
+    let noted = log.clone();
+    let mut solo = solo(&log, move |stream| {
+        stream.read_bytes(1, Amount::Whole, move |stream, _first| {
+            // More than the marks allow: what is behind the first byte waits.
+            stream.write(vec![b'x'; 300_000])?;
+            stream.read_bytes(2, Amount::Whole, move |stream, more| {
+                noted.read(more);
+                noted.value(stream.close_reason().is_some());
+                stream.read_bytes(1, Amount::Whole, move |_, last| {
+                    noted.read(last);
+                    Ok(())
+                })?;
+                Ok(())
+            })?;
+            Ok(())
+        })?;
+        Ok(())
+    });
+    solo.full(true);
+    solo.feed("abcd");
+    assert!(log.take().is_empty(), "nobody reads the answers");
+    solo.reset();
+    assert_eq!(log.take(), ["bc", "true", "d", "over: reset by the peer"]);
+}
+
 #[cfg(feature = "zlib")]
 #[test]
 fn writes_through_a_layer_are_told_when_the_kernel_took_what_they_became() {

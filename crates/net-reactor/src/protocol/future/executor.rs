@@ -138,6 +138,8 @@ impl Reactor<'_> {
     /// inbox. A poll is one of the 4,096 tasks that a turn runs at most. A panic is logged and ends
     /// this future alone.
     ///
+    /// A stop of the loop does not wait for it, and the next run goes on with it.
+    ///
     /// What it awaits must be of this library, or woken by something that needs no runtime of its own,
     /// such as a channel: there is no other reactor here.
     ///

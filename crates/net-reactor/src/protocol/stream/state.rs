@@ -70,12 +70,18 @@ impl State {
         if self.failed {
             return Err(ReadRefused::Closed);
         }
-        if let Some(over) = self.over(conn)
-            && !read.is_decided_by(ahead)
-        {
-            self.told_of_end |= over == ReadError::Ended;
-            let ended = over == ReadError::Ended;
-            return Err(if ended { ReadRefused::Ended } else { ReadRefused::Closed });
+        match self.over(conn) {
+            Some(ReadError::Ended) if !read.is_decided_by(ahead) => {
+                self.told_of_end = true;
+                return Err(ReadRefused::Ended);
+            }
+            // No turn comes in which a read of nothing could be told.
+            Some(ReadError::Closed)
+                if ahead.is_empty() || read.is_empty() || !read.is_decided_by(ahead) =>
+            {
+                return Err(ReadRefused::Closed);
+            }
+            _ => {}
         }
         if self.kept.is_none() && conn.is_reading() {
             // Taken now: a close would drop it, and the read may be satisfied by it.

@@ -173,7 +173,8 @@ impl StreamConn<'_> {
     /// Queues a copy of `bytes` and calls `then` when the kernel has taken all of them.
     ///
     /// Many may wait; they are told in their order, each exactly once: with [`Closed`] when the
-    /// connection ended before. Empty writes take their turn among the others.
+    /// connection ended before. Empty writes take their turn among the others. Those that wait when
+    /// this side closes are told at the connection's end.
     ///
     /// # Errors
     ///
