@@ -32,6 +32,8 @@ mod periodic;
 mod several_loops;
 mod signals;
 mod stopping;
+#[cfg(unix)]
+mod successor;
 mod support;
 mod timers;
 #[cfg(unix)]
