@@ -236,6 +236,30 @@ fn a_port_of_nobody_is_told_to_a_connected_socket_alone() {
 }
 
 #[test]
+fn none_overtakes_one_that_waits() {
+    let mut sim = Simulation::new(1);
+    // The kernel says that it is full, and has room for the next one all the same.
+    sim.faults(Faults::only([Fault::SendNotReady]));
+    let notes = Notes::default();
+    let told = notes.clone();
+    let heard = two_hosts(&mut sim, move |boot, to| {
+        let id = bind(boot, &DatagramOptions::default(), &told)?;
+        let mut rounds = 0..100;
+        boot.reactor().call_every(ms(500), move |reactor, _| {
+            let mut socket = reactor.datagram(id).unwrap();
+            let numbers = rounds.next().map(|_| 0..10).into_iter().flatten();
+            numbers.for_each(|number| socket.send_to(to, [number]).unwrap());
+        });
+        Ok(())
+    });
+    sim.run_for(secs(60));
+    let expected: Vec<String> = (0..1_000).map(|number| (number % 10).to_string()).collect();
+    assert_eq!(heard.lines(), expected);
+    assert!(sim.fired(Fault::SendNotReady) > 10, "{}", sim.fired(Fault::SendNotReady));
+    sim.finish();
+}
+
+#[test]
 fn a_run_with_lost_late_and_repeated_datagrams_can_be_repeated() {
     let chosen = [Fault::DatagramLost, Fault::DatagramTwice, Fault::DatagramLate];
     let scenario = |sim: &mut Simulation| {
