@@ -27,10 +27,10 @@ const ZSTD_WINDOW_BITS: u8 = 18;
 ///
 /// | | feature | level, default | window bits, default | memory of a connection |
 /// |---|---|---|---|---|
-/// | [`none`](Self::none) | any | | | none |
-/// | [`zlib`](Self::zlib) | `zlib` | 0 to 9, 6 | 9 to 15, 15 | about 256 KiB to send, 48 KiB to receive |
-/// | [`zstd`](Self::zstd) | `zstd` | 1 to 19, 3 | 10 to 27, 18 | about 1.2 MiB to send, 0.5 MiB to receive |
-/// | [`lz4`](Self::lz4) | `lz4` | one | 16 | about 220 KiB to send, 200 KiB to receive |
+/// | `none` | any | | | none |
+/// | `zlib` | `zlib` | 0 to 9, 6 | 9 to 15, 15 | about 256 KiB to send, 48 KiB to receive |
+/// | `zstd` | `zstd` | 1 to 19, 3 | 10 to 27, 18 | about 1.2 MiB to send, 0.5 MiB to receive |
+/// | `lz4` | `lz4` | one | 16 | about 220 KiB to send, 200 KiB to receive |
 ///
 /// The memory of a direction is taken with its first byte, so a peer that says nothing costs
 /// nothing. Both sides must use the same algorithm, and a receiver refuses what needs a larger window
