@@ -6,7 +6,7 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -52,6 +52,26 @@ fn what_is_piped_in_comes_back_from_an_echo_byte_for_byte() {
         let input = noise(size);
         assert_done(&connect(service.address, input.clone()).end(), &input);
     }
+}
+
+#[test]
+fn a_unix_socket_serves_and_is_called_like_an_address() {
+    let path = std::env::temp_dir().join(format!("reactor-cli-{}.sock", std::process::id()));
+    let target = format!("unix:{}", path.display());
+    let mut service = Running::start(reactor(&["echo", "--listen", &target]));
+    let mut line = String::new();
+    let stdout = service.child().stdout.as_mut().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    assert_eq!(line, format!("listening on {target}\n"));
+    assert_done(&connect(&target, b"hello".to_vec()).end(), b"hello");
+    // Taken, and then free again: a signal that stops it takes its file along.
+    let second = only_line(&run(&["echo", "--listen", &target]));
+    assert!(second.contains("is in use"), "{second}");
+    service.signal("TERM");
+    assert!(service.end().status.success());
+    assert!(!path.exists());
+    let nobody = only_line(&run(&["connect", &target]));
+    assert!(nobody.contains(&format!("{target} refused the connection")), "{nobody}");
 }
 
 #[test]
