@@ -1,6 +1,5 @@
 //! What an awaited stream shares with the handler of its connection.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -10,7 +9,7 @@ use super::wishes::Wishes;
 use super::write::Outcome;
 use crate::base::{ConnId, Inbound, Input, Lendable};
 use crate::net::CloseReason;
-use crate::protocol::stream::{Look, Want, close_reason_of};
+use crate::protocol::stream::{Look, Want, Writes, close_reason_of};
 use crate::protocol::{Conn, Failure, ReadError, WriteRefused};
 
 /// One connection, between its handler on the loop and the futures that read and write it.
@@ -38,8 +37,7 @@ pub(super) struct Side {
     /// What the connection is to be closed with, unless it is over.
     failure: Option<Failure>,
     reason: Option<Rc<CloseReason>>,
-    /// Writes whose end the kernel has not taken, with that end's place in the output.
-    writes: VecDeque<(Option<u64>, Rc<Outcome>)>,
+    writes: Writes<Rc<Outcome>>,
 }
 
 impl Pipe {
@@ -100,30 +98,16 @@ impl Pipe {
     pub(super) fn write(self: &Rc<Self>, bytes: Vec<u8>, outcome: Rc<Outcome>) {
         let pipe = Rc::clone(self);
         self.wishes.push(move |reactor| match reactor.conn(pipe.id) {
-            Some(mut conn) => match write_to(&mut conn, &bytes) {
-                Ok(end) => {
-                    pipe.with(|side| side.writes.push_back((end, outcome)));
-                    conn.tell_sent();
+            Some(mut conn) => {
+                let waiting = Rc::clone(&outcome);
+                let written = pipe.with(|side| side.writes.write(&mut conn, &bytes, waiting));
+                if written.is_err() {
+                    outcome.tell(written);
                 }
-                Err(refused) => outcome.tell(Err(refused)),
-            },
+            }
             None => outcome.tell(Err(WriteRefused::Closed)),
         });
     }
-}
-
-/// Queues bytes; returns the place of their end in the output, if it is known yet.
-fn write_to(conn: &mut Conn<'_>, bytes: &[u8]) -> Result<Option<u64>, WriteRefused> {
-    let (limit_bytes, stats) = (conn.limits().1, conn.stats());
-    if !conn.is_open() {
-        return Err(WriteRefused::Closed);
-    }
-    if stats.queued_bytes + bytes.len() > limit_bytes {
-        return Err(WriteRefused::Full { limit_bytes });
-    }
-    conn.write(bytes).map_err(|_closed| WriteRefused::Closed)?;
-    let plain_end = stats.bytes_out + (stats.queued_bytes + bytes.len()) as u64;
-    Ok((!conn.has_layer()).then_some(plain_end))
 }
 
 /// The reading side.
@@ -212,25 +196,8 @@ impl Side {
         self.reason = Some(Rc::new(reason));
     }
 
-    /// Gives the places of those writes that had none: behind all that is queued.
-    pub(super) fn place_writes(&mut self, end: u64) {
-        for (place, _) in &mut self.writes {
-            place.get_or_insert(end);
-        }
-    }
-
-    /// Returns the next write whose bytes are among the first `sent`.
-    pub(super) fn pop_sent(&mut self, sent: u64) -> Option<Rc<Outcome>> {
-        let is_sent = self.writes.front()?.0.is_some_and(|end| end <= sent);
-        if is_sent { self.pop_write() } else { None }
-    }
-
-    pub(super) fn pop_write(&mut self) -> Option<Rc<Outcome>> {
-        self.writes.pop_front().map(|(_, outcome)| outcome)
-    }
-
-    pub(super) fn has_writes(&self) -> bool {
-        !self.writes.is_empty()
+    pub(super) fn writes(&mut self) -> &mut Writes<Rc<Outcome>> {
+        &mut self.writes
     }
 }
 

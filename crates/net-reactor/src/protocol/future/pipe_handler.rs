@@ -42,7 +42,7 @@ impl PipeHandler {
     }
 
     fn tell_sent(&self, sent: u64) {
-        while let Some(outcome) = self.with(|side| side.pop_sent(sent)).flatten() {
+        while let Some(outcome) = self.with(|side| side.writes().pop_sent(sent)).flatten() {
             outcome.tell(Ok(()));
         }
     }
@@ -95,10 +95,9 @@ impl Protocol for PipeHandler {
 
     fn on_message(&mut self, conn: &mut Conn<'_>, message: Message) -> Flow {
         if message.is::<Sent>() {
-            let stats = conn.stats();
-            self.with(|side| side.place_writes(stats.bytes_out + stats.queued_bytes as u64));
-            self.tell_sent(stats.bytes_out);
-            if self.with(|side| side.has_writes()) == Some(true) {
+            self.with(|side| side.writes().place(conn));
+            self.tell_sent(conn.stats().bytes_out);
+            if self.with(|side| side.writes().len() > 0) == Some(true) {
                 conn.tell_sent_later();
             }
         }
@@ -107,7 +106,7 @@ impl Protocol for PipeHandler {
 
     fn on_close(&mut self, conn: &mut Conn<'_>, reason: CloseReason) {
         self.tell_sent(conn.stats().bytes_out);
-        while let Some(outcome) = self.with(Side::pop_write).flatten() {
+        while let Some(outcome) = self.with(|side| side.writes().pop()).flatten() {
             outcome.tell(Err(WriteRefused::Closed));
         }
         self.with(|side| side.note_reason(reason));

@@ -10,6 +10,7 @@ mod pending;
 mod state;
 mod stream_conn;
 mod want;
+mod writes;
 
 use std::fmt;
 
@@ -24,6 +25,8 @@ pub(crate) use self::state::close_reason_of;
 pub use self::stream_conn::StreamConn;
 #[cfg(feature = "async")]
 pub(crate) use self::want::{Look, Want};
+#[cfg(feature = "async")]
+pub(crate) use self::writes::Writes;
 use super::{Conn, Eof, Failure, Flow, Message, Protocol, Reactor, Tag};
 use crate::base::Input;
 use crate::net::{CloseReason, ConnectError};

@@ -1,9 +1,9 @@
 //! The reads and writes of one stream, and when they are told.
 
-use std::collections::VecDeque;
 use std::fmt;
 
 use super::pending::{Answer, Outcome, Pending};
+use super::writes::Writes;
 use super::{LookAgain, ReadError, ReadRefused, StreamConn};
 use crate::base::{Inbound, Input};
 use crate::net::{CloseReason, Closed};
@@ -14,21 +14,6 @@ pub(super) type OnClose = Box<dyn FnOnce(&mut StreamConn<'_>, &CloseReason)>;
 pub(super) type OnTimer = Box<dyn FnMut(&mut StreamConn<'_>, Tag) -> Flow>;
 pub(super) type OnMessage = Box<dyn FnMut(&mut StreamConn<'_>, Message) -> Flow>;
 
-/// A write whose bytes the kernel has not taken yet.
-pub(super) struct PendingWrite {
-    /// The place of its end, counted in bytes of the connection's output. Through a layer it is known
-    /// only when the layer was flushed.
-    pub(super) end: Option<u64>,
-    pub(super) then: WriteThen,
-}
-
-impl PendingWrite {
-    /// Whether it is among the first `sent` bytes.
-    fn is_sent(&self, sent: u64) -> bool {
-        self.end.is_some_and(|end| end <= sent)
-    }
-}
-
 /// What a stream knows beside its connection.
 ///
 /// While no read is pending, the connection is paused and what has arrived stays with it, as input
@@ -36,7 +21,7 @@ impl PendingWrite {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) read: Option<Pending>,
-    pub(super) writes: VecDeque<PendingWrite>,
+    pub(super) writes: Writes<WriteThen>,
     /// Input for the next read: what a peer left that has finished; and, until the end of a callback
     /// without input, what a read that was started in it found with the connection.
     pub(super) kept: Option<Box<Inbound>>,
@@ -149,21 +134,13 @@ impl State {
 
     /// The kernel took output: tells the writes whose end it has reached.
     pub(super) fn on_sent(&mut self, conn: &mut Conn<'_>) -> Flow {
-        let stats = conn.stats();
-        let behind_all = stats.bytes_out + stats.queued_bytes as u64;
-        for write in &mut self.writes {
-            write.end.get_or_insert(behind_all);
-        }
+        self.writes.place(conn);
         // Those that the functions add wait for the next turn.
         for _ in 0..self.writes.len() {
-            let sent = conn.stats().bytes_out;
-            if self.writes.front().is_none_or(|write| !write.is_sent(sent)) {
-                break;
-            }
-            let Some(write) = self.writes.pop_front() else { break };
-            self.call_knowing(conn, None, |stream| (write.then)(stream, Ok(())))?;
+            let Some(then) = self.writes.pop_sent(conn.stats().bytes_out) else { break };
+            self.call_knowing(conn, None, |stream| then(stream, Ok(())))?;
         }
-        if !self.writes.is_empty() {
+        if self.writes.len() > 0 {
             conn.tell_sent_later();
         }
         self.settle(conn)
@@ -192,11 +169,7 @@ impl State {
         while self.read.is_some() {
             drop(self.serve_kept(conn, Some(reason)));
         }
-        let sent = conn.stats().bytes_out;
-        while let Some(write) = self.writes.pop_front() {
-            let result = if write.is_sent(sent) { Ok(()) } else { Err(Closed) };
-            drop(self.call_knowing(conn, Some(reason), |stream| (write.then)(stream, result)));
-        }
+        self.tell_writes(conn, reason);
         if let Some(call) = self.on_close.take() {
             drop(self.call_knowing(conn, Some(reason), |stream| {
                 call(stream, reason);
@@ -208,6 +181,17 @@ impl State {
 
 /// Serving.
 impl State {
+    /// Tells writes what became of them when the connection is over.
+    fn tell_writes(&mut self, conn: &mut Conn<'_>, reason: &CloseReason) {
+        let sent = conn.stats().bytes_out;
+        while let Some(then) = self.writes.pop_sent(sent) {
+            drop(self.call_knowing(conn, Some(reason), |stream| then(stream, Ok(()))));
+        }
+        while let Some(then) = self.writes.pop() {
+            drop(self.call_knowing(conn, Some(reason), |stream| then(stream, Err(Closed))));
+        }
+    }
+
     /// Why no further byte comes, if none does.
     fn over(&self, conn: &Conn<'_>) -> Option<ReadError> {
         if !conn.is_reading() {

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
 
 use super::pending::Pending;
-use super::state::{PendingWrite, State};
+use super::state::State;
 use super::want::Want;
+use super::writes::write_within_limit;
 use super::{Amount, ReadError, ReadRefused, WriteRefused};
 use crate::net::{CloseReason, Closed};
 use crate::protocol::{Conn, Flow, Message, Tag};
@@ -162,12 +163,7 @@ impl StreamConn<'_> {
     /// [`WriteRefused::Full`] when the write would go over the hard limit (16 MiB by default): nothing
     /// is queued, and the stream stays open. [`WriteRefused::Closed`] as for [`Conn::write`].
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), WriteRefused> {
-        let bytes = bytes.as_ref();
-        let limit_bytes = self.conn.limits().1;
-        if self.conn.is_open() && self.conn.stats().queued_bytes + bytes.len() > limit_bytes {
-            return Err(WriteRefused::Full { limit_bytes });
-        }
-        self.conn.write(bytes).map_err(|Closed| WriteRefused::Closed)
+        write_within_limit(&mut self.conn, bytes.as_ref())
     }
 
     /// Queues a copy of `bytes` and calls `then` when the kernel has taken all of them.
@@ -184,21 +180,10 @@ impl StreamConn<'_> {
         bytes: impl AsRef<[u8]>,
         then: impl FnOnce(&mut StreamConn<'_>, Result<(), Closed>) -> Flow + 'static,
     ) -> Result<(), WriteRefused> {
-        let bytes = bytes.as_ref();
-        if !self.conn.is_open() {
-            return Err(WriteRefused::Closed);
-        }
-        if self.state.writes.len() >= WRITES_MAX {
+        if self.conn.is_open() && self.state.writes.len() >= WRITES_MAX {
             return Err(WriteRefused::Full { limit_bytes: self.conn.limits().1 });
         }
-        // Before the write: one that breaks the connection leaves nothing to count from.
-        let stats = self.conn.stats();
-        let plain_end = stats.bytes_out + (stats.queued_bytes + bytes.len()) as u64;
-        let end = (!self.conn.has_layer()).then_some(plain_end);
-        self.write(bytes)?;
-        self.state.writes.push_back(PendingWrite { end, then: Box::new(then) });
-        self.conn.tell_sent();
-        Ok(())
+        self.state.writes.write(&mut self.conn, bytes.as_ref(), Box::new(then))
     }
 }
 
