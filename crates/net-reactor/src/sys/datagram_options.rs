@@ -84,6 +84,16 @@ pub(crate) enum Membership {
 /// | `queue_max` | 256 datagrams and 256 KiB wait for the kernel |
 /// | `datagram_max` | 64 KiB: whatever UDP can carry is delivered |
 /// | `linger` | 30 s |
+///
+/// ```
+/// use net_reactor::{DatagramOptions, MulticastGroup};
+/// use std::net::Ipv4Addr;
+///
+/// // One of several listeners on this host, which would rather lose a message than send it late.
+/// let group = MulticastGroup::v4(Ipv4Addr::new(239, 255, 3, 7), Ipv4Addr::UNSPECIFIED);
+/// let options = DatagramOptions::default().reuse_address(true).join(group).queue_max(0, 0);
+/// # let _ = options;
+/// ```
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a socket option of its own")]
 pub struct DatagramOptions {

@@ -12,6 +12,16 @@ use crate::protocol::{LoopHandle, Message, PostError, Task};
 ///
 /// When the socket has ended, what still arrives for it is dropped: the handle cannot know, because
 /// the end may be on its way.
+///
+/// ```
+/// use net_reactor::{DatagramHandle, PostError};
+/// use std::net::SocketAddr;
+///
+/// fn announce(socket: &DatagramHandle, all: &[SocketAddr]) -> Result<(), PostError<bytes::Bytes>> {
+///     all.iter().try_for_each(|peer| socket.send_to(*peer, "the server stops"))
+/// }
+/// # let _ = announce;
+/// ```
 #[derive(Clone)]
 pub struct DatagramHandle {
     pub(crate) id: DatagramId,
