@@ -171,7 +171,8 @@ where
     ///
     /// A name is resolved here, which may block; of several addresses the first that can be bound
     /// is taken. A Unix socket's file that nobody listens on any more is replaced, and the file goes
-    /// when the listener does; several loops share it by [`Balance::LeastLoaded`]. Peers wait in the kernel's backlog until [`BoundServer::run`].
+    /// when the listener does; several loops share it by [`Balance::LeastLoaded`]. Peers wait in the
+    /// kernel's backlog until [`BoundServer::run`].
     ///
     /// # Errors
     ///

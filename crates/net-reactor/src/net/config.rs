@@ -293,7 +293,8 @@ impl ConnectOptions {
 
     /// Sets the local address to connect from; port 0 leaves the port to the kernel.
     ///
-    /// A name's addresses of the other family are passed over: they cannot be reached from it.
+    /// A name's addresses of the other family are passed over: they cannot be reached from it. A Unix
+    /// socket is connected from no address, whatever is set here.
     #[must_use]
     pub fn bind(mut self, local: SocketAddr) -> Self {
         self.bind = Some(local);
