@@ -88,3 +88,5 @@ pub use sys::{
     Credentials, DatagramOptions, Descriptor, Interest, KeepAlive, ListenOptions, ListeningSocket,
     MulticastGroup,
 };
+#[cfg(all(unix, feature = "listen-fds"))]
+pub use sys::{PassedSocket, passed_sockets};

@@ -24,6 +24,8 @@ mod listening_socket;
 pub(crate) mod memory;
 pub(crate) mod native;
 mod options;
+#[cfg(all(unix, feature = "listen-fds"))]
+mod passed_socket;
 mod token;
 mod workers;
 
@@ -44,6 +46,8 @@ pub use interest::Interest;
 pub use listening_socket::ListeningSocket;
 pub use options::{KeepAlive, ListenOptions};
 pub(crate) use options::{SocketOption, StreamAddresses};
+#[cfg(all(unix, feature = "listen-fds"))]
+pub use passed_socket::{PassedSocket, passed_sockets};
 pub(crate) use token::{Kind, Token};
 pub(crate) use workers::{Job, Workers, WorkersLimits};
 

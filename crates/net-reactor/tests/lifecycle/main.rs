@@ -28,6 +28,7 @@ mod inbox;
 mod jobs;
 mod listening;
 mod names;
+mod passed_sockets;
 mod periodic;
 mod several_loops;
 mod signals;
