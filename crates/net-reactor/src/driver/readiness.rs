@@ -20,6 +20,9 @@ use crate::sys::{
     Wake, Wire, WorkersLimits,
 };
 
+/// More than a turn's share is never received at once.
+const READ_MAX: NonZeroUsize = NonZeroUsize::new(READ_BYTES_PER_TURN).unwrap();
+
 /// How many slices one send call may name. The kernel's own limit is 1024 (`IOV_MAX`).
 const SLICES_PER_SEND: usize = 64;
 
@@ -37,6 +40,8 @@ const SLICES_PER_SEND: usize = 64;
 pub(crate) struct Readiness<S: Sys> {
     pub(super) sys: S,
     streams: SideTable<StreamSlot<S::Stream>>,
+    /// The most bytes that one receive may take, of the few streams that are metered.
+    receive_limits: SideTable<NonZeroUsize>,
     listeners: SideTable<ListenerSlot<S::Listener>>,
     /// Streams that are being connected beside others; the one that wins moves to `streams`.
     dials: SideTable<StreamSlot<S::Stream>>,
@@ -64,6 +69,7 @@ impl<S: Sys> Readiness<S> {
         Self {
             sys,
             streams: SideTable::default(),
+            receive_limits: SideTable::default(),
             listeners: SideTable::default(),
             dials: SideTable::default(),
             fds: SideTable::default(),
@@ -120,7 +126,12 @@ impl<S: Sys> Readiness<S> {
         let Self { sys, streams, listeners, dials, fds, datagrams, buffer, .. } = self;
         match token.kind {
             Kind::Stream => match streams.get_mut(token.key) {
-                Some(slot) => serve_stream(sys, buffer, token.key, slot),
+                Some(slot) => {
+                    let limit = slot.state.has(StreamState::METERED);
+                    let limit = limit.then(|| self.receive_limits.get(token.key)).flatten();
+                    let room = limit.map_or(READ_BYTES_PER_TURN, |limit| limit.get());
+                    serve_stream(sys, buffer, room, token.key, slot)
+                }
                 None => (None, Place::Gone),
             },
             Kind::Listener => match listeners.get_mut(token.key) {
@@ -214,7 +225,7 @@ impl<S: Sys> Engine for Readiness<S> {
             }
             return Err(error);
         }
-        self.streams.put(slot, StreamSlot::new(socket, StreamState::default()));
+        self.streams.put(slot, StreamSlot { stream: socket, state: StreamState::default() });
         Ok(())
     }
 
@@ -286,14 +297,14 @@ impl<S: Sys> Ops for Readiness<S> {
     fn connect(&mut self, slot: Key, peer: &Address, bind: Option<SocketAddr>) -> io::Result<()> {
         let stream = self.sys.connect(Token::stream(slot), peer, bind)?;
         let state = StreamState::CONNECTING;
-        self.streams.put(slot, StreamSlot::new(stream, state));
+        self.streams.put(slot, StreamSlot { stream, state });
         Ok(())
     }
 
     fn dial(&mut self, dial: Key, peer: &Address, bind: Option<SocketAddr>) -> io::Result<()> {
         let stream = self.sys.connect(Token::dial(dial), peer, bind)?;
         let state = StreamState::CONNECTING;
-        self.dials.put(dial, StreamSlot::new(stream, state));
+        self.dials.put(dial, StreamSlot { stream, state });
         Ok(())
     }
 
@@ -331,7 +342,8 @@ impl<S: Sys> Ops for Readiness<S> {
 
     fn limit_receive(&mut self, slot: Key, bytes_max: NonZeroUsize) {
         if let Some(entry) = self.streams.get_mut(slot) {
-            entry.receive_bytes_max = bytes_max.get().min(READ_BYTES_PER_TURN);
+            entry.state.set(StreamState::METERED, true);
+            self.receive_limits.put(slot, bytes_max.min(READ_MAX));
         }
     }
 

@@ -64,10 +64,11 @@ pub(super) enum Place {
 
 pub(super) type Served<S> = (Option<Event<<S as Sys>::Stream, HotBuffer>>, Place);
 
-/// Makes the one call that is due on a stream.
+/// Makes the one call that is due on a stream; a receive takes at most `room` bytes.
 pub(super) fn serve_stream<S: Sys>(
     sys: &mut S,
     buffer: &mut Option<Box<[u8]>>,
+    room: usize,
     key: Key,
     slot: &mut StreamSlot<S::Stream>,
 ) -> Served<S> {
@@ -81,7 +82,7 @@ pub(super) fn serve_stream<S: Sys>(
         slot.state.set(StreamState::BLOCKED, false);
         Some(Event::Writable { slot: key })
     } else if state.wants_receive() {
-        receive(sys, buffer, key, slot)
+        receive(sys, buffer, room, key, slot)
     } else if state.has(StreamState::FAILED) {
         report_failure(sys, key, slot)
     } else {
@@ -153,11 +154,11 @@ fn finish_connect<S: Sys>(
 fn receive<S: Sys>(
     sys: &mut S,
     buffer: &mut Option<Box<[u8]>>,
+    room: usize,
     key: Key,
     slot: &mut StreamSlot<S::Stream>,
 ) -> Option<Event<S::Stream, HotBuffer>> {
     let mut hot = HotBuffer::take(buffer);
-    let room = slot.receive_bytes_max;
     let received = sys.receive(&mut slot.stream, &mut hot.room()[..room]);
     let state = &mut slot.state;
     let event = match received {

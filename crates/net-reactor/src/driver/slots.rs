@@ -1,6 +1,5 @@
 //! What the readiness engine knows about its sockets.
 
-use super::READ_BYTES_PER_TURN;
 use crate::base::{Bug, planted};
 use crate::sys::Readiness;
 
@@ -9,14 +8,6 @@ use crate::sys::Readiness;
 pub(super) struct StreamSlot<S> {
     pub(super) stream: S,
     pub(super) state: StreamState,
-    /// The most bytes that one receive may take; never zero, which would read as the end.
-    pub(super) receive_bytes_max: usize,
-}
-
-impl<S> StreamSlot<S> {
-    pub(super) const fn new(stream: S, state: StreamState) -> Self {
-        Self { stream, state, receive_bytes_max: READ_BYTES_PER_TURN }
-    }
 }
 
 /// What is known to be true of a stream until a call says otherwise: one bit a fact.
@@ -45,6 +36,8 @@ impl StreamState {
     pub(super) const ENDED: Self = Self(1 << 7);
     /// The slot stands in the ready list.
     pub(super) const QUEUED: Self = Self(1 << 8);
+    /// How much one receive may take is limited; see [`Ops::limit_receive`](super::Ops).
+    pub(super) const METERED: Self = Self(1 << 9);
 
     /// Whether any of `facts` is true.
     pub(super) const fn has(self, facts: Self) -> bool {
