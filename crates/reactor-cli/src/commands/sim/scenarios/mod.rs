@@ -70,6 +70,7 @@ mod slow_consumers;
 mod slowloris;
 mod stops;
 mod stream;
+mod switches;
 mod tags;
 mod timers;
 mod typed_chat;
@@ -147,6 +148,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("packed-stream", "half-close through compression: a FIN that cuts a stream short is no end", half_close::run_packed),
     #[cfg(feature = "zlib")]
     scenario("packed", "frames that refer to each other are unpacked however they are cut", packed::run),
+    scenario("switches", "frames come whole though each is in another codec, however they are cut", switches::run),
     scenario("rates", "no more passes than its rate allows, and all of it in the end", rates::run),
     scenario("long-timers", "timers of microseconds and of weeks, over two months: in order, none early", long_timers::run),
     scenario("pipes", "ends of pipes are changed and taken away in each other's calls: no byte lost", pipes::run),
