@@ -159,7 +159,7 @@ bugs! {
     EndToldTwice, "end-told-twice", "net/input.rs",
         "an end is told once (sketch 002: ready flags are never cleared)";
     /// The peer's end overtakes the input that a pause held back.
-    EndOvertakesInput, "end-overtakes-input", "protocol/dispatcher.rs",
+    EndOvertakesInput, "end-overtakes-input", "protocol/delivery.rs",
         "the end comes after all of the data (rustls: truncation)";
 
     // net, output
