@@ -14,6 +14,8 @@ use crate::net::Due;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tick {
+    /// The timer of the call, with which it can cancel or move itself.
+    pub timer: TimerId,
     /// When the tick was due, on the grid: without its jitter.
     pub due: Instant,
     /// How many ticks passed since the last call without one, because the loop was busy, or a
@@ -127,7 +129,8 @@ impl Core {
         *place = next;
         let deadline = next + draw_jitter(*period, &mut self.rng);
         call.timer = Some(self.net.timers.arm(deadline, Due::Call(key)));
-        Some(DueCall::Every(function, Tick { due: tick_place, missed }))
+        let tick = Tick { timer: self.timer_id(key), due: tick_place, missed };
+        Some(DueCall::Every(function, tick))
     }
 
     /// Puts a repeated function back after it ran, or returns it if it was cancelled meanwhile.

@@ -54,14 +54,14 @@ impl Reactor<'_> {
     ) -> TimerId {
         let mark = Rc::new(());
         let mut skipped = 0;
-        self.call_every(period, move |reactor, Tick { due, missed }| {
-            let missed = missed.saturating_add(skipped);
+        self.call_every(period, move |reactor, mut tick: Tick| {
+            tick.missed = tick.missed.saturating_add(skipped);
             if Rc::strong_count(&mark) > 1 {
-                skipped = missed.saturating_add(1);
+                skipped = tick.missed.saturating_add(1);
                 return;
             }
             skipped = 0;
-            call(reactor, Round { tick: Tick { due, missed }, _mark: Rc::clone(&mark) });
+            call(reactor, Round { tick, _mark: Rc::clone(&mark) });
         })
     }
 }

@@ -86,7 +86,7 @@ fn a_round_under_way_lets_no_second_one_begin() {
     let under_way: Rc<RefCell<Option<Round>>> = Rc::default();
     let (kept, noted) = (Rc::clone(&under_way), log.clone());
     rig.reactor(0).repeat(ms(10), move |reactor, round| {
-        let Tick { due, missed } = round.tick();
+        let Tick { due, missed, .. } = round.tick();
         noted.at(reactor.now(), format_args!("due {due:?} missed {missed}"));
         *kept.borrow_mut() = Some(round);
     });

@@ -126,21 +126,20 @@ fn a_repeated_call_keeps_its_grid_and_counts_what_it_missed() {
 fn a_repeated_call_can_end_or_move_itself() {
     let mut rig = rig();
     let log = rig.log.clone();
-    let own: Rc<Cell<Option<TimerId>>> = Rc::default();
-    let (id, noted) = (Rc::clone(&own), log.clone());
+    let noted = log.clone();
     let mut ticks = 0;
-    own.set(Some(rig.reactor(0).call_every(ms(10), move |reactor, tick| {
+    let id = rig.reactor(0).call_every(ms(10), move |reactor, tick| {
         ticks += 1;
         noted.at(reactor.now(), tick.missed);
-        let id = id.get().unwrap();
         match ticks {
-            1 => assert!(reactor.reset(id, ms(3))),
-            2 => assert!(reactor.delay(id, ms(100))),
-            _ => assert!(reactor.cancel(id)),
+            1 => assert!(reactor.reset(tick.timer, ms(3))),
+            2 => assert!(reactor.delay(tick.timer, ms(100))),
+            _ => assert!(reactor.cancel(tick.timer)),
         }
-    })));
+    });
     rig.advance(secs(1));
     assert_eq!(log.take(), ["10ms 0", "13ms 0", "123ms 0"]);
+    assert!(!rig.reactor(0).is_active(id));
     assert_eq!(rig.stats(0).timers, 0);
 }
 
