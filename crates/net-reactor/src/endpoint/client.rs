@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::dialer::{Dialer, Dialing, OnProgress};
 use super::member::Member;
-use super::roster::Roster;
+use super::roster::{OnFailed, Roster};
 use super::{Error, Place, Progress, Reconnect, Reconnector, Threads};
 use crate::base::{ConnId, Lendable};
 use crate::net::{ConnectError, ConnectOptions, Target, TargetError};
@@ -13,9 +13,6 @@ use crate::protocol::{EventLoop, LoopConfig, LoopHandle, LoopStats, Protocol, Re
 
 /// Keeps the connections of a client up; exists only for a factory that can outlive the call.
 type Keep<F> = fn(Client<F>, Reconnect, &Target, Rc<Roster>, &mut Reactor<'_>) -> Vec<Reconnector>;
-
-/// What is called with each failed attempt.
-pub(super) type OnFailed = Box<dyn FnMut(&mut Reactor<'_>, ConnectError)>;
 
 /// Makes connections from a factory of handlers.
 ///

@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
-use super::client::OnFailed;
 use super::member::Owner;
 use crate::base::Lendable;
 use crate::net::{CloseReason, ConnectError};
 use crate::protocol::Reactor;
+
+/// What is called with each failed attempt.
+pub(super) type OnFailed = Box<dyn FnMut(&mut Reactor<'_>, ConnectError)>;
 
 /// The connections that a client keeps: when the last one ends, so does the client's loop.
 pub(super) struct Roster {

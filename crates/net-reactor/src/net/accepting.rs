@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::admission::{Door, Full, Permit};
 use super::connecting::apply_options;
-use super::connection::{Connection, Phase};
+use super::connection::Connection;
+use super::phase::Phase;
 use super::{Due, ListenError, Net, SharedConfig};
 use crate::base::{Address, Bug, Instant, Key, planted};
 use crate::driver::Ops;

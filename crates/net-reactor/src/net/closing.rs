@@ -3,8 +3,9 @@
 use std::io;
 
 use super::config::DRAIN_BYTES_MAX;
-use super::connection::{Goodbye, Phase};
+use super::connection::Goodbye;
 use super::feeding::Feed;
+use super::phase::Phase;
 use super::staging::Staged;
 use super::{CloseReason, Closed, ConnectError, Due, Net, Notice};
 use crate::base::{Bug, Key, planted};

@@ -4,9 +4,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::connection::{Attempt, Connection, Host, Phase, Pressure};
+use super::connection::{Attempt, Connection, Host, Pressure};
 use super::happy_eyeballs::{HappyEyeballs, Seat, Step};
 use super::names::{Addresses, Look};
+use super::phase::Phase;
 use super::target::fault_of_host;
 use super::{ConnectError, ConnectOptions, Due, Net, Notice, Target};
 use crate::base::{Address, Bug, Instant, Key, NOWHERE, planted};

@@ -2,6 +2,7 @@
 
 use super::feeding::Feed;
 use super::happy_eyeballs::HappyEyeballs;
+use super::phase::Phase;
 use super::staging::Staged;
 use super::{CloseReason, ConnectOptions, OnHighMark, SharedConfig};
 use crate::base::{Address, Bug, CompactAddress, Inbound, Instant, Key, OutQueue, planted};
@@ -32,26 +33,6 @@ pub struct ConnStats {
     pub opened_at: Instant,
     /// When bytes last arrived: the time of that turn; before any have, when it was opened.
     pub received_at: Instant,
-}
-
-/// Where a connection stands in its life.
-///
-/// ```text
-///   Connecting --> Open --> Closing --> Closed
-///        |           `--- abort, error ---^
-///        `-- cancelled, failed -----------^
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// The outcome of connecting is awaited.
-    Connecting,
-    /// Bytes flow to and from the handler.
-    Open,
-    /// A graceful close is under way: output is flushed, FIN sent, the peer's end awaited. The
-    /// handler hears nothing but the end.
-    Closing,
-    /// The socket is gone; the handler is about to be told.
-    Closed,
 }
 
 /// How far the peer's end of a connection is.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::connection::Phase;
+use super::phase::Phase;
 use super::{Closed, Net, Notice};
 use crate::base::Key;
 use crate::driver::Ops;

@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use super::connection::{Connection, Phase};
+use super::connection::Connection;
+use super::phase::Phase;
 use super::timeouts::{Elapsed, Verdict};
 use super::{CloseReason, Due, Net};
 use crate::base::{Instant, Key, SideTable, Stopwatch};

@@ -1,6 +1,7 @@
 //! The way in: data, the peer's end, failure.
 
-use super::connection::{PeerEnd, Phase};
+use super::connection::PeerEnd;
+use super::phase::Phase;
 use super::{CloseReason, Net, Notice, OnHighMark};
 use crate::base::{Bug, Inbound, Key, ScanMark, planted};
 use crate::driver::{Ops, ReadMode};

@@ -6,8 +6,9 @@ use std::io::{self, IoSlice};
 use bytes::Bytes;
 
 use super::config::{FLUSH_EARLY_BYTES, SEND_AT_ONCE_BYTES};
-use super::connection::{Fin, Phase, Pressure};
+use super::connection::{Fin, Pressure};
 use super::feeding::Feed;
+use super::phase::Phase;
 use super::staging::{Growing, Staged};
 use super::{CloseReason, Closed, Connection, Net, Notice};
 use crate::base::{Bug, Key, OutQueue, SHARE_BYTES_MIN, planted};

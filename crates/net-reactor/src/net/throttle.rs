@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::connection::Phase;
+use super::phase::Phase;
 use super::{Due, Net};
 use crate::base::{Instant, Key, SideTable, TokenBucket};
 use crate::driver::{Ops, READ_BYTES_PER_TURN, SEND_BYTES_PER_FLUSH};

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::calls::DueCall;
 use super::core::Core;
-use super::producing::ProducerEnd;
+use super::producer::ProducerEnd;
 use super::stream::Sent;
 use super::task::panic_message;
 use super::{Conn, Flow, Message, Peer, Protocol, Reactor, Tag};
