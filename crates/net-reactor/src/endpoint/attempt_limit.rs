@@ -128,6 +128,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::endpoint::{Client, OnData, Reconnect};
     use crate::protocol::EventLoop;
 
     fn turn(event_loop: &mut EventLoop) {
@@ -170,6 +171,23 @@ mod tests {
         drop(first);
         turn(&mut event_loop);
         assert_eq!(reached.load(Ordering::Relaxed), 1);
+        assert!(limit.try_take().is_some());
+    }
+
+    #[test]
+    fn a_loop_that_is_dropped_gives_back_the_slot_of_an_attempt_that_did_not_begin() {
+        let mut event_loop = EventLoop::new().unwrap();
+        let limit = AttemptLimit::new(1);
+        let first = limit.try_take().unwrap();
+        let policy = Reconnect::default().limit(limit.clone());
+        let client = Client::new(|| OnData::new(|_, _| Ok(()))).reconnect(policy);
+        let reconnector = client.keep_on(&mut event_loop.reactor(), "192.0.2.1:9").unwrap();
+        turn(&mut event_loop);
+        assert!(reconnector.plan().parked);
+        drop(first);
+        turn(&mut event_loop);
+        assert!(reconnector.plan().slot.is_some(), "the attempt begins in the next turn");
+        drop(event_loop);
         assert!(limit.try_take().is_some());
     }
 }

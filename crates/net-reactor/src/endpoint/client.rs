@@ -103,7 +103,10 @@ where
 
     /// Sets what is called when a connection cannot be opened.
     ///
-    /// Without it the first failure ends [`RunningClient::run`] with [`Error::Connect`].
+    /// Without it the first failure ends [`RunningClient::run`] with [`Error::Connect`]. It belongs to
+    /// a client with a loop of its own: on a loop that exists already, the handler's
+    /// [`on_connect_failed`](Protocol::on_connect_failed) is told, and
+    /// [`on_progress`](Self::on_progress).
     #[must_use]
     pub fn on_failed(mut self, call: impl FnMut(&mut Reactor<'_>, ConnectError) + 'static) -> Self {
         self.on_failed = Some(Box::new(call));
@@ -114,8 +117,9 @@ where
     ///
     /// # Errors
     ///
-    /// [`Error::Target`] when the text is no target, [`Error::Loop`] when no loop can be made, [`Error::Signals`] when no signal handler can. What
-    /// happens to the connections shows in [`RunningClient::run`].
+    /// [`Error::Target`] when the text is no target, [`Error::Loop`] when no loop can be made,
+    /// [`Error::Signals`] when no signal handler can. What happens to the connections shows in
+    /// [`RunningClient::run`].
     pub fn connect<T>(self, target: T) -> Result<RunningClient, Error>
     where
         T: TryInto<Target>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::attempt_limit::Slot;
 use super::member::{Member, Owner};
-use super::reconnector::{Phase, Wish};
+use super::reconnector::{Claim, Phase, Wish};
 use super::roster::Roster;
 use super::{Progress, Reconnect, Reconnector};
 use crate::base::{ConnId, Instant, Lendable, Rng};
@@ -61,13 +61,13 @@ where
     /// Hands itself to the timer of the next attempt.
     fn wait(self, until: Instant, reactor: &mut Reactor<'_>) {
         let reconnector = self.reconnector.clone();
-        let timer = reactor.call_at(until, move |reactor| self.attempt(reactor));
+        let claim = Claim(reconnector.clone());
+        let timer = reactor.call_at(until, move |reactor| self.attempt(claim.take(), reactor));
         reconnector.plan().phase = Phase::Waiting(timer);
     }
 
-    fn attempt(self, reactor: &mut Reactor<'_>) {
+    fn attempt(self, slot: Option<Slot>, reactor: &mut Reactor<'_>) {
         let mut plan = self.reconnector.plan();
-        let slot = plan.slot.take();
         if plan.wish != Wish::Keep || reactor.is_stopping() {
             drop(plan);
             drop(slot);
@@ -103,8 +103,10 @@ where
         plan.attempts += 1;
         let (number, target) = (plan.attempts, plan.target.clone());
         drop(plan);
-        self.tell(reactor, Progress::Attempt { number });
-        let make = AssertUnwindSafe(|| self.dialing.factory.lend(|factory| factory()));
+        let make = AssertUnwindSafe(|| {
+            self.tell(reactor, Progress::Attempt { number });
+            self.dialing.factory.lend(|factory| factory())
+        });
         let inner = match catch_unwind(make) {
             Ok(Some(inner)) => inner,
             Ok(None) => unreachable!("invariant: callbacks do not nest"),

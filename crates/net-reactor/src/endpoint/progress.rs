@@ -41,6 +41,7 @@ pub enum Progress<'a> {
         /// When the next attempt begins; `None` if there is none.
         retry_in: Option<Duration>,
     },
-    /// There will be no further attempt. Told once, last.
+    /// There will be no further attempt. Told once, last; not to a client that waits for its next
+    /// attempt when its loop stops, which ends with it.
     Ended,
 }

@@ -207,10 +207,32 @@ impl Reconnector {
             drop(plan);
             return drop(slot);
         }
+        let Phase::Waiting(timer) = plan.phase else {
+            // It gave up waiting.
+            drop(plan);
+            return drop(slot);
+        };
         plan.slot = Some(slot);
-        let Phase::Waiting(timer) = plan.phase else { return };
         drop(plan);
         reactor.reset(timer, Duration::ZERO);
+    }
+}
+
+/// The slot that an attempt behind a timer is given before it begins. A loop that is gone drops the
+/// timer uncalled; then the slot goes back to the limit, whoever still has a handle.
+pub(super) struct Claim(pub(super) Reconnector);
+
+impl Claim {
+    /// Takes the slot for the attempt that begins.
+    pub(super) fn take(self) -> Option<Slot> {
+        self.0.plan().slot.take()
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let slot = self.0.plan().slot.take();
+        drop(slot);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use net_reactor::prelude::*;
 use net_reactor::sim::{self, Faults, Host, Simulation};
-use net_reactor::{ConnectOptions, Instant, Progress, Reconnect, Reconnector};
+use net_reactor::{AttemptLimit, ConnectOptions, Instant, Progress, Reconnect, Reconnector};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -392,6 +392,53 @@ fn a_factory_that_panics_ends_its_client_and_no_other() {
     sim.run_for(secs(10));
     assert_eq!(log.texts(), ["attempt 1", "ended"]);
     assert!(!sim.is_up(field));
+    sim.finish();
+}
+
+#[test]
+fn a_panic_of_what_is_told_of_an_attempt_ends_its_client_too() {
+    let mut sim = Simulation::new(12);
+    sim.allow_panics();
+    let log = Log::default();
+    let noted = log.clone();
+    let field = sim.host("field", move |boot| {
+        let mut told = tell(&noted, &Place::default());
+        let client = Client::new(|| Idle).reconnect(Reconnect::fixed(secs(5)));
+        let client = client.on_progress(move |reactor, reconnector, progress| {
+            let panics = matches!(progress, Progress::Attempt { number: 2 });
+            told(reactor, reconnector, progress);
+            assert!(!panics, "told of the second attempt");
+        });
+        boot.connect(client, "nowhere:9000").map(drop)
+    });
+    sim.run_for(secs(60));
+    assert_eq!(log.texts(), ["attempt 1", "failed, retry in Some(5s)", "attempt 2", "ended"]);
+    assert!(!sim.is_up(field));
+    sim.finish();
+}
+
+#[test]
+fn who_gives_up_waiting_for_a_slot_keeps_it_from_nobody() {
+    let mut sim = Simulation::new(13);
+    let (log, limit) = (Log::default(), AttemptLimit::new(1));
+    let hole = echo(&mut sim, "hole");
+    sim.power_off(hole);
+    let policy = Reconnect::fixed(secs(3600)).limit(limit.clone());
+    keeps(&mut sim, "hole:9000", &policy, &Log::default());
+    let (noted, place) = (log.clone(), Place::default());
+    let given = Rc::clone(&place);
+    sim.host("patient", move |boot| {
+        let client = Client::new(|| Idle).reconnect(policy.clone());
+        let client = client.on_progress(tell(&noted, &Place::default()));
+        *given.borrow_mut() = Some(client.keep_on(&mut boot.reactor(), "hole:9000")?);
+        Ok(())
+    });
+    sim.run_for(secs(1));
+    assert_eq!(log.texts(), [""; 0], "it waits for the other one's attempt, of 3 s");
+    reconnector(&place).stop_trying();
+    sim.run_for(secs(10));
+    assert_eq!(log.texts(), ["ended"]);
+    assert_eq!(format!("{limit:?}"), "AttemptLimit { free: 1, waiting: 0, .. }");
     sim.finish();
 }
 
