@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::process::{ChildStderr, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,11 +12,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use net_reactor::prelude::*;
-use net_reactor::{ConnConfig, Instant, ListenError, ListenOptions, LoopError, LoopStats};
+use net_reactor::{
+    AcceptedFd, ConnConfig, Fd, FdDispatcher, FdRole, Instant, ListenError, ListenOptions,
+    LoopError, LoopStats,
+};
 
 use crate::support::{
     PATIENCE, Told, child, closed_port, echo, expect_echo, is_child, loopback, peer, run_child,
-    spawn, turn_until, witness,
+    spawn, std_listener, turn_until, witness,
 };
 
 /// Runs what follows with a table of 64 descriptors.
@@ -200,4 +204,58 @@ fn a_full_descriptor_table_is_a_typed_error_everywhere() {
     turn_until(&mut event_loop, "the outcome", || !told.borrow().is_empty());
     let told = told.borrow();
     assert!(matches!(told[..], [Told::Failed(ConnectError::Refused { .. })]), "{told:?}");
+}
+
+/// Counts how often it is asked whether it accepts, poked, and given a peer.
+#[derive(Clone, Default)]
+struct Asked {
+    readable: Rc<Cell<usize>>,
+    pokes: Rc<Cell<usize>>,
+    peers: Rc<Cell<usize>>,
+}
+
+fn count(counter: &Cell<usize>) {
+    counter.set(counter.get() + 1);
+}
+
+impl FdDispatcher for Asked {
+    fn readable(&self) -> bool {
+        count(&self.readable);
+        true
+    }
+
+    fn on_accept(&mut self, _fd: &mut Fd<'_>, _peer: AcceptedFd) -> Flow {
+        count(&self.peers);
+        Ok(())
+    }
+
+    fn on_poke(&mut self, _fd: &mut Fd<'_>) -> Flow {
+        count(&self.pokes);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_starved_dispatcher_rests_hears_a_poke_at_the_end_of_it_and_accepts_again() {
+    if !is_child() {
+        let test = "descriptors::\
+            a_starved_dispatcher_rests_hears_a_poke_at_the_end_of_it_and_accepts_again";
+        return run_child(test, &WITH_64);
+    }
+    let mut event_loop = EventLoop::new().unwrap();
+    let (asked, (listener, address)) = (Asked::default(), std_listener());
+    let _peer = peer(address);
+    let (listener, role) = (OwnedFd::from(listener), FdRole::Listening);
+    let id = event_loop.reactor().add_dispatcher(listener, role, asked.clone()).unwrap();
+    let files: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    // Asked when it is opened, and before the accept that fails; not while it rests.
+    turn_until(&mut event_loop, "the failure", || asked.readable.get() == 2);
+    // Due when the rest of 5 ms is over, in the same turn as its end.
+    let end = event_loop.reactor().now() + Duration::from_millis(5);
+    event_loop.reactor().call_at(end, move |reactor| assert!(reactor.poke_fd(id)));
+    turn_until(&mut event_loop, "the poke", || asked.pokes.get() > 0);
+    assert_eq!(asked.peers.get(), 0);
+    drop(files);
+    turn_until(&mut event_loop, "the peer", || asked.peers.get() > 0);
+    assert_eq!((asked.pokes.get(), asked.peers.get()), (1, 1));
 }

@@ -28,8 +28,8 @@ pub(super) struct Accepting {
 }
 
 impl Accepting {
-    pub(super) fn rests(&self) -> bool {
-        self.rest.is_some()
+    pub(super) fn rests(&self, now: Instant) -> bool {
+        self.rest.is_some_and(|(until, _)| now < until)
     }
 
     /// Accepts its share of a turn.
@@ -38,6 +38,10 @@ impl Accepting {
         fd: &mut Fd<'_>,
         dispatcher: &mut D,
     ) -> Flow {
+        if self.rests(fd.reactor().now()) {
+            return Ok(());
+        }
+        self.rest = None;
         for _ in 0..ACCEPTS_PER_TURN {
             // A callback may have closed the listener, or have enough.
             if !fd.is_open() || !dispatcher.readable() {
@@ -70,16 +74,12 @@ impl Accepting {
         }
         self.last = (self.last * 2).clamp(REST_MIN, REST_MAX);
         let (id, until) = (fd.id(), fd.reactor().now() + self.last);
+        // Not a poke, which would be one with a poke of the user's. Whether the dispatcher still wants
+        // peers, it is asked before the first one.
         let timer = fd.reactor().call_at(until, move |reactor| {
-            reactor.poke_fd(id);
+            reactor.set_interest(id, Interest::READ);
         });
         self.rest = Some((until, timer));
-    }
-
-    /// Ends a rest that is over; returns whether there was one.
-    pub(super) fn wake_up(&mut self, fd: &mut Fd<'_>) -> bool {
-        let now = fd.reactor().now();
-        self.rest.take_if(|(until, _)| *until <= now).is_some()
     }
 
     /// Leaves no timer behind.

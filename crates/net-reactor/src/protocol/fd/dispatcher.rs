@@ -188,13 +188,12 @@ impl<D: FdDispatcher> Dispatched<D> {
     }
 
     /// What the dispatcher wants to hear now.
-    fn interest(&self) -> Interest {
+    fn interest(&self, rests: bool) -> Interest {
         let reads = || Interest::READ.when(self.dispatcher.readable());
         match self.role {
             FdRole::Open => reads() | Interest::WRITE.when(self.dispatcher.writable()),
             FdRole::Connecting => Interest::WRITE,
-            #[cfg(unix)]
-            FdRole::Listening if self.accepting.rests() => Interest::NONE,
+            FdRole::Listening if rests => Interest::NONE,
             FdRole::Listening => reads(),
         }
     }
@@ -202,7 +201,11 @@ impl<D: FdDispatcher> Dispatched<D> {
     /// Asks what the dispatcher wants from now on, after a callback that went well.
     fn ask(&self, fd: &mut Fd<'_>) {
         if fd.is_open() {
-            fd.set_interest(self.interest());
+            #[cfg(unix)]
+            let rests = self.accepting.rests(fd.reactor().now());
+            #[cfg(not(unix))]
+            let rests = false;
+            fd.set_interest(self.interest(rests));
         }
     }
 
@@ -254,12 +257,6 @@ impl<D: FdDispatcher> FdHandler for Dispatched<D> {
     }
 
     fn on_poke(&mut self, fd: &mut Fd<'_>) -> Flow {
-        #[cfg(unix)]
-        if self.accepting.wake_up(fd) {
-            // The loop itself was asking.
-            self.ask(fd);
-            return Ok(());
-        }
         self.dispatcher.on_poke(fd)?;
         self.ask(fd);
         Ok(())
