@@ -124,8 +124,16 @@ fn parse_tcp(text: &str, start: usize) -> Result<Target, Fault> {
         return Ok(Target::Address(address));
     }
     let (host, port) = rest.rsplit_once(':').ok_or((text.len(), Problem::NoPort))?;
-    let port = port.parse().map_err(|_| (start + host.len() + 1, Problem::BadPort))?;
-    if let Some(at) = host.find([':', '[', ']', ' ']) {
+    let bad_port = (start + host.len() + 1, Problem::BadPort);
+    // A sign, which a number may have, is none of a port.
+    if !port.bytes().all(|each| each.is_ascii_digit()) {
+        return Err(bad_port);
+    }
+    let port = port.parse().map_err(|_| bad_port)?;
+    let is_foreign = |each: char| {
+        matches!(each, ':' | '[' | ']' | '/') || each.is_whitespace() || each.is_control()
+    };
+    if let Some(at) = host.find(is_foreign) {
         // What looks like an address here is an IPv6 address without its brackets.
         let at = if host.parse::<IpAddr>().is_ok() { 0 } else { at };
         return Err((start + at, Problem::BadHost));
