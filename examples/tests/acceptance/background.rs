@@ -9,7 +9,7 @@ use std::time::Duration;
 use net_reactor::{BoundServer, Error, ServerHandle, Stopped};
 
 /// Far more than any step here needs; what takes longer is stuck.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that runs on its own thread.
 pub(crate) struct Background {

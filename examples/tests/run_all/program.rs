@@ -86,8 +86,13 @@ mod tests {
 
     #[test]
     fn a_program_that_does_not_end_is_stopped() {
-        let run = run(Path::new("yes"), Duration::from_millis(10)).expect("the program exists");
-        assert!(matches!(run.ending, Ending::TimedOut));
-        assert!(run.stdout.starts_with("y\n"));
+        // A busy machine may not let it print anything within the first limits.
+        let printed =
+            (0..12).map(|doublings| Duration::from_millis(10 << doublings)).find(|limit| {
+                let run = run(Path::new("yes"), *limit).expect("the program exists");
+                assert!(matches!(run.ending, Ending::TimedOut));
+                run.stdout.starts_with("y\n")
+            });
+        assert!(printed.is_some(), "what it printed is kept");
     }
 }

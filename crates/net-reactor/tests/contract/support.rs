@@ -15,7 +15,7 @@ use net_reactor::{
 use crate::peer::Peer;
 
 /// After this long, what should come does not come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What panics on purpose say, so that they can be kept off the terminal.
 pub(crate) const ON_PURPOSE: &str = "on purpose";

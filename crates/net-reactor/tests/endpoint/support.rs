@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 
 /// How long a test waits for an event before it gives up; only a failure reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Connects a peer that gives up in the end.
 pub(crate) fn peer(address: SocketAddr) -> TcpStream {

@@ -14,7 +14,7 @@ use net_reactor::prelude::*;
 use net_reactor::{ConnConfig, ListenOptions, Server, ServerHandle, Stopped};
 
 /// The longest that any test waits for anything. It is only reached by a failing test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long one turn of an embedded loop may sleep while a test looks at its condition.
 const TURN: Duration = Duration::from_millis(5);

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// Far longer than anything here takes; a test that waits for so long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Makes the command with these arguments, its output caught.
 pub(crate) fn reactor(args: &[&str]) -> Command {

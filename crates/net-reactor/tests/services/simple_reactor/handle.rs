@@ -161,7 +161,7 @@ fn eight_threads_send_and_disconnect_and_every_frame_is_whole_and_in_order() {
     let clients: Vec<TcpStream> = (0..CLIENTS)
         .map(|_| {
             let stream = TcpStream::connect(server.local_address()).unwrap();
-            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
             stream
         })
         .collect();
@@ -234,7 +234,7 @@ fn a_stranger_is_answered_frame_by_frame() {
     let server = TypedServer::on_data(WIRE, |conn, data| Ok(conn.send(data)?));
     let server = server.server().spawn("127.0.0.1:0").unwrap();
     let mut stream = TcpStream::connect(server.local_address()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let (mut sender, mut receiver, mut kept) = (WIRE(), WIRE(), Vec::new());
     for text in ["a", "bc", "def"] {
         stream.write_all(&bytes_of(&mut sender, &[(app(text).0, text)])).unwrap();

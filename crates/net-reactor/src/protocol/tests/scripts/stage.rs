@@ -20,7 +20,7 @@ use crate::protocol::EventLoop;
 use crate::sys::{CloseHow, ListenOptions, Sys, Token};
 
 /// How long a script may take, by the clock of its kernel.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many passes a script may take, for a kernel whose clock stands still.
 const PASSES_MAX: usize = 200_000;
