@@ -50,6 +50,12 @@ impl Growing {
     pub(super) fn aside(bytes: Vec<u8>) -> Self {
         Self { bytes, from: 0, end_max: 0 }
     }
+
+    /// Whether the loop has to have it back: an area without memory yet is one too.
+    #[inline]
+    pub(crate) fn is_out(&self) -> bool {
+        self.end_max > 0 || self.bytes.capacity() > 0
+    }
 }
 
 impl Staging {

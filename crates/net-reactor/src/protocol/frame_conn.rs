@@ -52,7 +52,7 @@ impl<'a, C> FrameConn<'a, C> {
     where
         C: Encoder<F>,
     {
-        if self.growing.bytes.len() >= self.growing.end_max {
+        if self.growing.end_max == 0 {
             self.prepare();
         }
         let start = self.growing.bytes.len();
@@ -82,7 +82,7 @@ impl<'a, C> FrameConn<'a, C> {
     /// Gives the loop back what was taken out of it.
     #[inline]
     fn settle(&mut self) {
-        if self.growing.bytes.capacity() > 0 {
+        if self.growing.is_out() {
             self.conn.take_staging(std::mem::take(&mut self.growing));
         }
     }

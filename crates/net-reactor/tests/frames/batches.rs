@@ -171,6 +171,29 @@ fn a_refused_frame_leaves_nothing_behind() {
     assert_eq!(solo.output(), b"ab\nend\n");
 }
 
+/// Nothing was ever written on this loop: what the refused frame would have been encoded to has no
+/// memory yet, and is given back all the same.
+#[test]
+fn a_first_frame_that_is_refused_holds_up_nothing_else() {
+    let mut solo = Solo::new(Framed::on_frame(LengthPrefix::u8(), |conn, frame| {
+        assert!(conn.send(&[0; 256][..]).is_err());
+        conn.write("written, ")?;
+        conn.send(frame)?;
+        conn.close();
+        Ok(())
+    }));
+    solo.feed(b"\x02ok\x05never");
+    assert_eq!(solo.output(), b"written, \x02ok");
+    let mut solo = Solo::new(Framed::on_frame(LengthPrefix::u8(), |conn, _frame| {
+        assert!(conn.send(&[0; 256][..]).is_err());
+        conn.pause();
+        conn.write("one")?;
+        Ok(())
+    }));
+    solo.feed(b"\x02ok\x03two");
+    assert_eq!(solo.output(), b"one");
+}
+
 #[test]
 fn a_panic_in_a_batch_ends_that_connection() {
     let mut solo = Solo::new(Framed::on_frame(Lines::new(), |conn, line| {
