@@ -31,6 +31,12 @@ impl ScanMark {
         if known == brief(delimiter) { self.searched } else { 0 }
     }
 
+    /// Forgets the search: the bytes that it looked at are gone.
+    #[inline]
+    pub(crate) const fn clear(&mut self) {
+        self.searched = 0;
+    }
+
     /// Notes that `delimiter` does not start in the first `searched` unconsumed bytes.
     pub(crate) fn note(&mut self, delimiter: &[u8], searched: usize) {
         let (delimiter, delimiter_len) = brief(delimiter);

@@ -119,14 +119,7 @@ impl<'a> Input<'a> {
     #[inline]
     pub fn consume(&mut self, count: usize) {
         self.bytes = &self.bytes[count.min(self.bytes.len())..];
-        self.mark = ScanMark::default();
-    }
-
-    /// Drops bytes that are known to be there.
-    #[inline]
-    pub(crate) fn advance(&mut self, count: usize) {
-        self.bytes = &self.bytes[count..];
-        self.mark = ScanMark::default();
+        self.mark.clear();
     }
 
     /// Takes exactly `count` bytes, or nothing if there are fewer.
@@ -134,6 +127,16 @@ impl<'a> Input<'a> {
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, _) = self.bytes.split_at_checked(count)?;
         self.consume(count);
+        Some(taken)
+    }
+
+    /// Takes exactly `count` bytes behind a head, which is dropped, or nothing if there are fewer.
+    #[inline]
+    pub(crate) fn take_behind(&mut self, head_bytes: usize, count: usize) -> Option<&'a [u8]> {
+        let (_, behind) = self.bytes.split_at_checked(head_bytes)?;
+        let (taken, left) = behind.split_at_checked(count)?;
+        self.bytes = left;
+        self.mark.clear();
         Some(taken)
     }
 

@@ -3,7 +3,7 @@
 /// How many bytes a number takes, and which comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Integer {
-    width: u8,
+    width: Width,
     /// What eight bytes are shifted by so that the number's bits are left.
     shift: u8,
     little_endian: bool,
@@ -21,8 +21,7 @@ pub(super) enum Width {
 
 impl Integer {
     pub(super) const fn big_endian(width: Width) -> Self {
-        let width = width as u8;
-        Self { width, shift: 64 - 8 * width, little_endian: false }
+        Self { width, shift: 64 - 8 * width as u8, little_endian: false }
     }
 
     pub(super) const fn to_little_endian(self) -> Self {
@@ -61,7 +60,7 @@ impl Integer {
 
     /// Returns the number that the first of these bytes are.
     #[inline]
-    const fn pick(self, eight: [u8; 8]) -> u64 {
+    pub(super) const fn pick(self, eight: [u8; 8]) -> u64 {
         if self.little_endian {
             u64::from_le_bytes(eight) & self.max()
         } else {

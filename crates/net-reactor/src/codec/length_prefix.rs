@@ -1,7 +1,8 @@
 //! Frames behind their length.
 
 use super::integer::{Integer, Width};
-use super::{DecodeError, Decoder, EncodeError, Encoder, FRAME_BYTES_MAX, Output, varint};
+use super::varint::{self, VARINT_BYTES_MAX};
+use super::{DecodeError, Decoder, EncodeError, Encoder, FRAME_BYTES_MAX, Output};
 use crate::base::Input;
 
 /// Frames behind their length, which is not part of them.
@@ -24,7 +25,8 @@ pub struct LengthPrefix {
 
 #[derive(Debug, Clone, Copy)]
 enum Prefix {
-    /// The common one, which the code below is made fast for.
+    /// The common one: `decode` and `encode` do it at once, and leave everything else, input of
+    /// fewer than eight bytes too, to functions out of their way.
     Integer(Integer),
     IntegerCountingItself(Integer),
     Varint,
@@ -115,18 +117,8 @@ impl LengthPrefix {
     }
 
     /// Reads the length at the front of `bytes`, and how many bytes it takes.
-    #[inline]
-    fn read(&self, bytes: &[u8]) -> Result<Option<(u64, usize)>, DecodeError> {
-        match self.prefix {
-            Prefix::Integer(integer) => {
-                Ok(integer.read(bytes).map(|length| (length, integer.width())))
-            }
-            _ => self.read_uncommon(bytes),
-        }
-    }
-
     #[cold]
-    fn read_uncommon(&self, bytes: &[u8]) -> Result<Option<(u64, usize)>, DecodeError> {
+    fn read(&self, bytes: &[u8]) -> Result<Option<(u64, usize)>, DecodeError> {
         let read = match self.prefix {
             Prefix::Integer(integer) => {
                 return Ok(integer.read(bytes).map(|length| (length, integer.width())));
@@ -144,38 +136,26 @@ impl LengthPrefix {
         }
     }
 
-    /// Writes the length of a frame that is not over the limit in sending.
-    #[inline]
-    fn put(&self, frame_bytes: usize, output: &mut Output<'_>) {
-        match self.prefix {
-            Prefix::Integer(integer) => {
-                output.put_some(integer.bytes(frame_bytes as u64), integer.width());
-            }
-            _ => self.put_uncommon(frame_bytes as u64, output),
-        }
-    }
-
+    /// Returns the bytes of the length of a frame that is not over the limit in sending, and how many
+    /// of them count.
     #[cold]
-    fn put_uncommon(&self, length: u64, output: &mut Output<'_>) {
+    fn length_bytes(&self, frame_bytes: u64) -> ([u8; VARINT_BYTES_MAX], usize) {
+        let fixed = |integer: Integer, number| {
+            let mut bytes = [0; VARINT_BYTES_MAX];
+            bytes[..8].copy_from_slice(&integer.bytes(number));
+            (bytes, integer.width())
+        };
         match self.prefix {
-            Prefix::Integer(integer) => output.put_some(integer.bytes(length), integer.width()),
+            Prefix::Integer(integer) => fixed(integer, frame_bytes),
             Prefix::IntegerCountingItself(integer) => {
-                output.put_some(integer.bytes(length + integer.width() as u64), integer.width());
+                fixed(integer, frame_bytes + integer.width() as u64)
             }
-            Prefix::Varint => {
-                let (bytes, len) = varint::bytes(length);
-                output.put(&bytes[..len]);
-            }
-            Prefix::VarintCountingItself => {
-                // The length of the length depends on itself: the shortest that is true.
-                for len in 1..=varint::VARINT_BYTES_MAX {
-                    let (bytes, written) = varint::bytes(length.saturating_add(len as u64));
-                    if written == len {
-                        output.put(&bytes[..len]);
-                        break;
-                    }
-                }
-            }
+            Prefix::Varint => varint::bytes(frame_bytes),
+            // The length of the length depends on itself: the shortest that is true.
+            Prefix::VarintCountingItself => (1..=VARINT_BYTES_MAX)
+                .map(|len| (len, varint::bytes(frame_bytes.saturating_add(len as u64))))
+                .find_map(|(len, bytes)| (bytes.1 == len).then_some(bytes))
+                .unwrap_or_default(),
         }
     }
 }
@@ -186,16 +166,22 @@ impl Decoder for LengthPrefix {
 
     #[inline(always)]
     fn decode<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<&'a [u8]>, DecodeError> {
-        let bytes = input.bytes();
-        let Some((length, width)) = self.read(bytes)? else { return Ok(None) };
+        let (length, width) = if let Prefix::Integer(integer) = self.prefix
+            && let Some(eight) = input.bytes().first_chunk()
+        {
+            (integer.pick(*eight), integer.width())
+        } else {
+            match self.read(input.bytes())? {
+                Some(read) => read,
+                None => return Ok(None),
+            }
+        };
         let limit_bytes = self.frame_bytes_max;
         let Some(frame_bytes) = usize::try_from(length).ok().filter(|len| *len <= limit_bytes)
         else {
             return Err(DecodeError::TooLong { announced_bytes: Some(length), limit_bytes });
         };
-        let Some(frame) = bytes[width..].get(..frame_bytes) else { return Ok(None) };
-        input.advance(width + frame_bytes);
-        Ok(Some(frame))
+        Ok(input.take_behind(width, frame_bytes))
     }
 }
 
@@ -206,7 +192,13 @@ impl<F: AsRef<[u8]> + ?Sized> Encoder<F> for LengthPrefix {
     fn encode(&mut self, frame: &F, output: &mut Output<'_>) -> Result<(), EncodeError> {
         let frame = frame.as_ref();
         EncodeError::check(frame.len(), self.sent_bytes_max)?;
-        self.put(frame.len(), output);
+        let frame_bytes = frame.len() as u64;
+        if let Prefix::Integer(integer) = self.prefix {
+            output.put_some(integer.bytes(frame_bytes), integer.width());
+        } else {
+            let (bytes, width) = self.length_bytes(frame_bytes);
+            output.put(&bytes[..width]);
+        }
         output.put(frame);
         Ok(())
     }

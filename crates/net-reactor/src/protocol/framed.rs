@@ -92,19 +92,22 @@ fn work<C: Decoder, H: FrameHandler<C>>(
 ) -> Flow {
     // A copy, so that it may live in registers: nobody else sees it before the end.
     let mut left = input.copy();
-    let mut flow = Ok(());
-    while conn.goes_on() || (is_end && conn.is_reading()) {
+    let flow = loop {
+        if !(conn.goes_on() || (is_end && conn.is_reading())) {
+            break Ok(());
+        }
         let next =
             if is_end { conn.codec.decode_end(&mut left) } else { conn.codec.decode(&mut left) };
         match next {
-            Ok(Some(frame)) => flow = handler.on_frame(conn, frame),
-            Ok(None) => break,
-            Err(error) => flow = Err(refuse(handler, conn, error)),
+            Ok(Some(frame)) => {
+                if let Err(failure) = handler.on_frame(conn, frame) {
+                    break Err(failure);
+                }
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(refuse(handler, conn, error)),
         }
-        if flow.is_err() {
-            break;
-        }
-    }
+    };
     *input = left;
     flow
 }
