@@ -1,7 +1,7 @@
 //! What nearly every program uses: `use net_reactor::prelude::*;`.
 
 pub use crate::{
-    Client, CloseReason, Conn, ConnHandle, ConnId, ConnectError, Eof, Error, EventLoop, Failure,
-    Flow, FrameConn, FrameHandler, Framed, Input, LoopHandle, Message, Peer, Pressure, Protocol,
-    Reactor, Server, Stream, StreamConn, Tag,
+    Address, Client, CloseReason, Conn, ConnHandle, ConnId, ConnectError, Eof, Error, EventLoop,
+    Failure, Flow, FrameConn, FrameHandler, Framed, Input, LoopHandle, Message, Peer, Pressure,
+    Protocol, Reactor, Server, Stream, StreamConn, Tag,
 };

@@ -12,7 +12,7 @@
 //! expect: order 3: more tea for guest at <addr>
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
@@ -21,7 +21,7 @@ use net_reactor::prelude::*;
 /// What the loop tells the logic, with the way back.
 struct Order {
     item: String,
-    guest: SocketAddr,
+    guest: Address,
     reply_to: ConnHandle,
 }
 
@@ -44,7 +44,7 @@ fn cook(number: usize, order: &Order) {
     let _ = order.reply_to.send(answer);
 }
 
-fn dine(address: SocketAddr) -> io::Result<()> {
+fn dine(address: &Address) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(b"tea\ncake\nmore tea\n")?;
     for line in BufReader::new(stream).lines().take(3) {
@@ -60,7 +60,7 @@ fn main() -> Result<(), Error> {
     // Ends with the server: the last sender goes with the last connection.
     thread::spawn(move || (1..).zip(kitchen).for_each(|(number, order)| cook(number, &order)));
     thread::spawn(move || {
-        dine(address).unwrap_or_else(|error| println!("no dinner: {error}"));
+        dine(&address).unwrap_or_else(|error| println!("no dinner: {error}"));
         handle.stop();
     });
     server.run()?;

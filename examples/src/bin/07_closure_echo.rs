@@ -11,13 +11,13 @@
 //! expect: second: 1 hi
 
 use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::thread;
 
 use net_reactor::prelude::*;
 
 /// Sends `text` and returns the lines of the answer in one.
-fn ask(address: SocketAddr, text: &str) -> io::Result<String> {
+fn ask(address: &Address, text: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(text.as_bytes())?;
     stream.shutdown(Shutdown::Write)?;
@@ -39,7 +39,7 @@ fn main() -> Result<(), Error> {
     let (address, handle) = (server.local_address(), server.handle());
     thread::spawn(move || {
         for (name, text) in [("first", "hello\nagain\nbye\n"), ("second", "hi\n")] {
-            match ask(address, text) {
+            match ask(&address, text) {
                 Ok(answer) => println!("{name}: {answer}"),
                 Err(error) => println!("{name}: {error}"),
             }

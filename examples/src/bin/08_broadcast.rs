@@ -16,7 +16,7 @@
 //! expect: guest 3 hears: good evening
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 
 use net_reactor::prelude::*;
@@ -42,7 +42,7 @@ impl Protocol for Guest {
 }
 
 /// Three guests listen, the first one speaks, and all listen again.
-fn party(address: SocketAddr) -> io::Result<()> {
+fn party(address: &Address) -> io::Result<()> {
     let join = |_| TcpStream::connect(address).map(BufReader::new);
     let mut guests = (1..=3).map(join).collect::<io::Result<Vec<_>>>()?;
     listen(&mut guests)?;
@@ -63,7 +63,7 @@ fn main() -> Result<(), Error> {
     let server = Server::new(|_peer| Guest).listen("127.0.0.1:0")?;
     let (address, handle) = (server.local_address(), server.handle());
     thread::spawn(move || {
-        party(address).unwrap_or_else(|error| println!("the party is over: {error}"));
+        party(&address).unwrap_or_else(|error| println!("the party is over: {error}"));
         handle.stop();
     });
     server.run()?;

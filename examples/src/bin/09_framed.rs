@@ -18,7 +18,7 @@
 
 use std::error::Error as _;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 
@@ -63,7 +63,7 @@ impl FrameHandler<AnyCodec> for Device {
 }
 
 /// Sends all of it in one write, and reads the answer to its end.
-fn ask(address: SocketAddr, bytes: &[u8]) -> io::Result<Vec<u8>> {
+fn ask(address: &Address, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(bytes)?;
     stream.shutdown(Shutdown::Write)?;
@@ -94,7 +94,7 @@ fn main() -> Result<(), Error> {
     let (address, handle) = (server.local_address(), server.handle());
     thread::spawn(move || {
         let talk = |text: &[u8], show: fn(&[u8])| {
-            let answer = ask(address, text);
+            let answer = ask(&address, text);
             let _server_gone = ends.recv();
             match answer {
                 Ok(answer) => show(&answer),

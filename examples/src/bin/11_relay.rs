@@ -13,7 +13,7 @@
 //! expect: to a server that is not there: reset
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::thread;
 
 use net_reactor::prelude::*;
@@ -22,7 +22,7 @@ use net_reactor::{ConnConfig, OnHighMark, Relay};
 const BYTES: usize = 4 << 20;
 
 /// Sends a lot, finishes, and reads all of it back.
-fn talk(relay: SocketAddr) -> io::Result<()> {
+fn talk(relay: &Address) -> io::Result<()> {
     let mut stream = TcpStream::connect(relay)?;
     let (mut sender, sent) = (stream.try_clone()?, vec![7; BYTES]);
     let sending = thread::spawn(move || {
@@ -40,7 +40,7 @@ fn talk(relay: SocketAddr) -> io::Result<()> {
 }
 
 /// Asks for a server that is not there.
-fn knock(relay: SocketAddr) -> io::Result<()> {
+fn knock(relay: &Address) -> io::Result<()> {
     let answer = TcpStream::connect(relay)?.read(&mut [0]);
     let reset = answer.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset);
     println!("to a server that is not there: {}", if reset { "reset" } else { "an orderly end" });
@@ -48,11 +48,11 @@ fn knock(relay: SocketAddr) -> io::Result<()> {
 }
 
 /// Serves `relay` while `visit` is there.
-fn serve(relay: Relay, visit: fn(SocketAddr) -> io::Result<()>) -> Result<(), Error> {
+fn serve(relay: Relay, visit: fn(&Address) -> io::Result<()>) -> Result<(), Error> {
     let server = Server::new(move |_peer| relay.clone()).listen("127.0.0.1:0")?;
     let (address, handle) = (server.local_address(), server.handle());
     thread::spawn(move || {
-        visit(address).unwrap_or_else(|error| println!("no visit: {error}"));
+        visit(&address).unwrap_or_else(|error| println!("no visit: {error}"));
         handle.stop();
     });
     server.run()?;

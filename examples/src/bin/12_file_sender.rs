@@ -15,7 +15,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -54,7 +54,7 @@ impl Protocol for SendFile {
 }
 
 /// One reader takes everything, and one leaves in the middle.
-fn readers(address: SocketAddr, content: &[u8], ends: &mpsc::Receiver<()>) -> io::Result<()> {
+fn readers(address: &Address, content: &[u8], ends: &mpsc::Receiver<()>) -> io::Result<()> {
     let (mut quick, mut got) = (TcpStream::connect(address)?, Vec::new());
     quick.read_to_end(&mut got)?;
     let same = if got == content { "the same as in the file" } else { "something else" };
@@ -76,7 +76,7 @@ fn serve(path: &Path, content: Vec<u8>) -> Result<(), Error> {
     let server = server.listen("127.0.0.1:0")?;
     let (address, handle) = (server.local_address(), server.handle());
     thread::spawn(move || {
-        readers(address, &content, &ends).unwrap_or_else(|error| println!("no reader: {error}"));
+        readers(&address, &content, &ends).unwrap_or_else(|error| println!("no reader: {error}"));
         handle.stop();
     });
     server.run()?;

@@ -16,7 +16,7 @@
 //! expect: the lamp is still there: true
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl FrameHandler<Lines> for Device {
 }
 
 /// A device that answers pings as long as it lives.
-fn lamp(address: SocketAddr) -> io::Result<TcpStream> {
+fn lamp(address: &Address) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(b"lamp on\n")?;
     let answers = stream.try_clone()?;
@@ -66,7 +66,7 @@ fn lamp(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn play(address: SocketAddr, told: &mpsc::Receiver<&str>) -> io::Result<()> {
+fn play(address: &Address, told: &mpsc::Receiver<&str>) -> io::Result<()> {
     let lamp = lamp(address)?;
     let _answered = told.recv();
     let mut kettle = TcpStream::connect(address)?;
@@ -100,7 +100,7 @@ fn main() -> Result<(), Error> {
     let server = server.listen("127.0.0.1:0")?;
     let (address, handle) = (server.local_address(), server.handle());
     thread::spawn(move || {
-        play(address, &told).unwrap_or_else(|error| println!("the devices failed: {error}"));
+        play(&address, &told).unwrap_or_else(|error| println!("the devices failed: {error}"));
         handle.stop();
     });
     server.run()?;

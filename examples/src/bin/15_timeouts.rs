@@ -74,7 +74,7 @@ fn main() -> Result<(), Error> {
     let mut server = Server::new(|_peer| Lines).connections(config).listen("127.0.0.1:0")?;
     let address = server.local_address();
     for guest in [Guest::Silent, Guest::Idle, Guest::Dripping] {
-        server.reactor().connect(address, guest)?;
+        server.reactor().connect(&address, guest)?;
     }
     server.run()?;
     Ok(())

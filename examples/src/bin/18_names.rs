@@ -50,7 +50,9 @@ impl Try {
 
 impl Protocol for Try {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
-        println!("{} answers at {}", self.names[0], conn.peer_address().ip());
+        if let Address::Ip(peer) = conn.peer_address() {
+            println!("{} answers at {}", self.names[0], peer.ip());
+        }
         conn.close();
         Ok(())
     }
@@ -83,7 +85,7 @@ fn main() -> Result<(), Error> {
     let mut host = Server::on_data(|_conn, _input| Ok(()))
         .loop_config(LoopConfig::default().resolver(resolver))
         .listen("127.0.0.1:0")?;
-    let port = host.local_address().port();
+    let port = host.local_address().port().unwrap_or_default();
     let names = vec!["hub", "printer", "cellar", "moon"];
     Try { names, port }.start(&mut host.reactor());
     host.run()?;

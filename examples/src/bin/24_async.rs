@@ -17,7 +17,6 @@
 //! expect: the server says: the head is too long
 //! expect: the end
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use net_reactor::prelude::*;
@@ -72,7 +71,7 @@ async fn print_line(stream: &mut AsyncStream) -> Flow {
 }
 
 /// Connects and asks.
-async fn run(tasks: AsyncLoop, address: SocketAddr) -> Flow {
+async fn run(tasks: AsyncLoop, address: &Address) -> Flow {
     let stream = tasks.connect(address)?.await?;
     ask(stream).await
 }
@@ -85,7 +84,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tasks = event_loop.reactor().async_loop();
     let handle = event_loop.handle();
     event_loop.reactor().spawn(async move {
-        if let Err(failure) = run(tasks, address).await {
+        if let Err(failure) = run(tasks, &address).await {
             println!("{failure}");
         }
         handle.stop();

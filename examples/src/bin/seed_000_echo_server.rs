@@ -10,7 +10,7 @@
 //! expect: sent "hello world", got "hello world"
 
 use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::thread;
 
 use net_reactor::prelude::*;
@@ -25,7 +25,7 @@ impl Protocol for Echo {
 }
 
 /// Sends `text`, says that this was all, and reads the answer to its end.
-fn ask(address: SocketAddr, text: &str) -> io::Result<String> {
+fn ask(address: &Address, text: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(text.as_bytes())?;
     stream.shutdown(Shutdown::Write)?;
@@ -36,7 +36,7 @@ fn main() -> Result<(), Error> {
     let server = Server::new(|_peer| Echo).listen("127.0.0.1:0")?;
     let (address, handle) = (server.local_address(), server.handle());
     thread::spawn(move || {
-        match ask(address, "hello world") {
+        match ask(&address, "hello world") {
             Ok(answer) => println!("sent \"hello world\", got {answer:?}"),
             Err(error) => println!("no answer: {error}"),
         }

@@ -21,7 +21,9 @@ struct QuickDisconnect;
 
 impl Protocol for QuickDisconnect {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
-        println!("Connected to {}.", conn.peer_address().ip());
+        if let Address::Ip(peer) = conn.peer_address() {
+            println!("Connected to {}.", peer.ip());
+        }
         conn.close();
         Ok(())
     }
@@ -47,7 +49,8 @@ impl Protocol for QuickDisconnect {
 
 fn main() -> Result<(), Error> {
     let mut host = Server::on_data(|_conn, _input| Ok(())).listen("127.0.0.1:0")?;
-    let target = format!("localhost:{}", host.local_address().port());
+    let port = host.local_address().port().unwrap_or_default();
+    let target = format!("localhost:{port}");
     host.reactor().connect(target.as_str(), QuickDisconnect)?;
     host.run()?;
 

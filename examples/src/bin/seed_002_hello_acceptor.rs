@@ -10,7 +10,7 @@
 //! expect: 1000 guests came one after the other; 1000 were greeted with "hello".
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 
 use net_reactor::prelude::*;
@@ -30,7 +30,7 @@ impl Protocol for Hello {
 }
 
 /// Reads up to the end, as a guest.
-fn visit(address: SocketAddr) -> io::Result<String> {
+fn visit(address: &Address) -> io::Result<String> {
     io::read_to_string(TcpStream::connect(address)?)
 }
 
@@ -38,7 +38,7 @@ fn main() -> Result<(), Error> {
     let server = Server::new(|_peer| Hello).listen("127.0.0.1:0")?;
     let (address, handle) = (server.local_address(), server.handle());
     thread::spawn(move || {
-        let visits = (0..1000).map(|_| visit(address));
+        let visits = (0..1000).map(|_| visit(&address));
         let greeted = visits.filter(|read| matches!(read.as_deref(), Ok("hello"))).count();
         println!("1000 guests came one after the other; {greeted} were greeted with \"hello\".");
         handle.stop();

@@ -22,7 +22,7 @@
 //! expect: bob heard: good evening
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 
 use net_reactor::codec::{Encoder, Lines};
@@ -62,7 +62,7 @@ fn main() -> Result<(), Error> {
     let server = server.listen("127.0.0.1:0")?;
     let (address, handle) = (server.local_address(), server.handle());
     let evening = thread::spawn(move || {
-        let heard = evening(address);
+        let heard = evening(&address);
         handle.stop();
         heard
     });
@@ -76,7 +76,7 @@ fn main() -> Result<(), Error> {
 }
 
 /// Two users come, one speaks and leaves, and the other speaks to an empty room.
-fn evening(address: SocketAddr) -> io::Result<[String; 2]> {
+fn evening(address: &Address) -> io::Result<[String; 2]> {
     let mut ann = BufReader::new(TcpStream::connect(address)?);
     let mut bob = BufReader::new(TcpStream::connect(address)?);
     bob.get_mut().write_all(b"good evening\n")?;

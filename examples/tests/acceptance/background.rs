@@ -33,7 +33,8 @@ impl Background {
                     return None;
                 }
             };
-            report.send(Ok((server.local_address(), server.handle()))).expect("the starter waits");
+            let address = server.local_address().ip().expect("a server of IP");
+            report.send(Ok((address, server.handle()))).expect("the starter waits");
             Some(server.run())
         });
         let (address, handle) = reported.recv().expect("the thread reports first")?;

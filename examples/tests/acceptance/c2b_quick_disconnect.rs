@@ -14,7 +14,10 @@ struct QuickDisconnect(Sender<String>);
 
 impl Protocol for QuickDisconnect {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
-        self.0.send(format!("Connected to {}.", conn.peer_address().ip()))?;
+        self.0.send(format!(
+            "Connected to {}.",
+            conn.peer_address().ip().map(|peer| peer.ip()).expect("a peer of IP")
+        ))?;
         conn.close();
         Ok(())
     }
@@ -45,7 +48,7 @@ fn connecting_by_name_opens_and_closes_cleanly() {
     let (log, seen) = mpsc::channel();
     let silent = Server::on_data(|_conn, _input| Ok(()));
     let mut server = silent.listen("127.0.0.1:0").unwrap();
-    let target = format!("localhost:{}", server.local_address().port());
+    let target = format!("localhost:{}", server.local_address().port().unwrap());
     let mut reactor = server.reactor();
     guard(&mut reactor);
     reactor.connect(target, QuickDisconnect(log)).unwrap();

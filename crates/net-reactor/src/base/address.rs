@@ -1,7 +1,8 @@
 //! Addresses of sockets.
 
 use std::fmt;
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
 
 use super::UnixAddress;
 
@@ -14,7 +15,7 @@ use super::UnixAddress;
 /// assert_eq!(tcp.to_string(), "127.0.0.1:80");
 /// let unix = Address::from(UnixAddress::path("/run/hub.sock")?);
 /// assert_eq!(unix.to_string(), "unix:/run/hub.sock");
-/// assert_eq!(unix.ip(), None);
+/// assert_eq!((tcp.port(), unix.port()), (Some(80), None));
 /// # Ok::<(), net_reactor::UnixNameError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,9 +46,10 @@ impl Address {
         }
     }
 
-    /// Returns the address of IP, or the one that belongs to nobody.
-    pub(crate) fn ip_or_nowhere(&self) -> SocketAddr {
-        self.ip().unwrap_or(NOWHERE)
+    /// Returns the port of an address of IP; `None` for a Unix socket.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.ip().map(|address| address.port())
     }
 
     /// Whether the kernel is to choose the port.
@@ -75,6 +77,17 @@ impl From<([u8; 4], u16)> for Address {
 impl From<UnixAddress> for Address {
     fn from(address: UnixAddress) -> Self {
         Self::Unix(address)
+    }
+}
+
+/// So that [`TcpStream::connect`](std::net::TcpStream::connect) takes it; it fails for a Unix socket.
+impl ToSocketAddrs for Address {
+    type Iter = std::option::IntoIter<SocketAddr>;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        let no_ip =
+            || io::Error::new(io::ErrorKind::InvalidInput, "a Unix socket is no address of IP");
+        self.ip().map(|address| Some(address).into_iter()).ok_or_else(no_ip)
     }
 }
 
@@ -125,6 +138,16 @@ impl CompactAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_standard_library_connects_to_an_address_of_ip_and_to_no_other() {
+        let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let ip = Address::from(own.local_addr().unwrap());
+        assert!(std::net::TcpStream::connect(&ip).is_ok());
+        let unix = Address::Unix(UnixAddress::path("/run/x").unwrap());
+        assert_eq!(unix.to_socket_addrs().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!((ip.port(), unix.port()), (Some(own.local_addr().unwrap().port()), None));
+    }
 
     #[test]
     fn an_address_comes_back_as_it_was_from_half_the_space() {

@@ -1,6 +1,5 @@
 //! A server on its way: bound, then running.
 
-use std::net::SocketAddr;
 use std::thread::JoinHandle;
 
 use super::{Error, LoopThread};
@@ -17,17 +16,10 @@ pub struct BoundServer {
 }
 
 impl BoundServer {
-    /// Returns the address of IP that the server is bound to, with the port the kernel chose for
-    /// port 0. A Unix socket has none and shows `0.0.0.0:0`; see [`local_name`](Self::local_name).
+    /// Returns the address that the server is bound to, with the port the kernel chose for port 0.
     #[must_use]
-    pub fn local_address(&self) -> SocketAddr {
-        self.address.ip_or_nowhere()
-    }
-
-    /// Returns the address the server is bound to, whatever its family.
-    #[must_use]
-    pub fn local_name(&self) -> &Address {
-        &self.address
+    pub fn local_address(&self) -> Address {
+        self.address.clone()
     }
 
     /// Returns the listener on the first loop.
@@ -88,17 +80,10 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// Returns the address of IP that the server is bound to, with the port the kernel chose for
-    /// port 0. A Unix socket has none and shows `0.0.0.0:0`; see [`local_name`](Self::local_name).
+    /// Returns the address that the server is bound to, with the port the kernel chose for port 0.
     #[must_use]
-    pub fn local_address(&self) -> SocketAddr {
-        self.address.ip_or_nowhere()
-    }
-
-    /// Returns the address the server is bound to, whatever its family.
-    #[must_use]
-    pub fn local_name(&self) -> &Address {
-        &self.address
+    pub fn local_address(&self) -> Address {
+        self.address.clone()
     }
 
     /// Returns a handle to stop the server and to reach its loops from any thread.

@@ -212,7 +212,7 @@ where
         let body = move || match self.bind_first(target) {
             Ok(bound) => {
                 // The receiver waits for exactly this.
-                let _ = report.send(Ok((bound.local_name().clone(), bound.handle())));
+                let _ = report.send(Ok((bound.local_address(), bound.handle())));
                 bound.run()
             }
             Err(error) => {
@@ -300,7 +300,7 @@ where
         reactor.set_door(listener, door.as_ref());
         reactor.set_factory(listener, boxed(self.factory));
         let address = reactor
-            .listener_name(listener)
+            .listener_address(listener)
             .ok_or_else(|| bad_address("the listener is gone", io::ErrorKind::NotFound.into()))?;
         let more =
             MoreLoops { options, conn_config: self.conn_config, address: address.clone(), door };

@@ -83,6 +83,12 @@ impl From<Address> for Target {
     }
 }
 
+impl From<&Address> for Target {
+    fn from(address: &Address) -> Self {
+        address.clone().into()
+    }
+}
+
 impl From<(&str, u16)> for Target {
     fn from((host, port): (&str, u16)) -> Self {
         match host.parse() {

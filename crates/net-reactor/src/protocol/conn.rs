@@ -1,6 +1,5 @@
 //! A connection, as its handler holds it during a callback.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -254,21 +253,14 @@ impl<'a> Conn<'a> {
         Some(self.reactor.core.listener_id(listener))
     }
 
-    /// Returns the peer's address of IP; known also in `on_close`.
+    /// Returns the peer's address, of IP or of a Unix socket; known also in `on_close`.
     ///
-    /// A Unix socket has none and shows `0.0.0.0:0`, which is nobody's; see
-    /// [`peer_name`](Self::peer_name) and [`peer_credentials`](Self::peer_credentials).
-    #[must_use]
-    pub fn peer_address(&self) -> SocketAddr {
-        self.peer_name().ip_or_nowhere()
-    }
-
-    /// Returns the peer's address, whatever its family; known also in `on_close`.
-    ///
-    /// A Unix socket that connects seldom has a name, so that an accepted one shows as `unix:`.
+    /// A Unix socket that connects seldom has a name, so that an accepted one shows as `unix:`; who it
+    /// is, [`peer_credentials`](Self::peer_credentials) say. While a connection is being opened, this is
+    /// the address that is tried, and `0.0.0.0:0` before there is one.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "a Conn exists only while its slot does")]
-    pub fn peer_name(&self) -> Address {
+    pub fn peer_address(&self) -> Address {
         self.reactor
             .core
             .net
@@ -278,21 +270,12 @@ impl<'a> Conn<'a> {
             .get()
     }
 
-    /// Returns this side's address of IP.
-    ///
-    /// # Errors
-    ///
-    /// When the connection is closed, or one of Unix sockets.
-    pub fn local_address(&self) -> std::io::Result<SocketAddr> {
-        self.local_name()?.ip().ok_or_else(|| std::io::ErrorKind::Unsupported.into())
-    }
-
-    /// Returns this side's address, whatever its family.
+    /// Returns this side's address.
     ///
     /// # Errors
     ///
     /// When the connection is closed.
-    pub fn local_name(&self) -> std::io::Result<Address> {
+    pub fn local_address(&self) -> std::io::Result<Address> {
         self.reactor.ops.local_address(self.key)
     }
 

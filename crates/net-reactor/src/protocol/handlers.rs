@@ -1,7 +1,5 @@
 //! The handlers of a loop's connections, and where they come from.
 
-use std::net::SocketAddr;
-
 use super::{Protocol, ServerHandle};
 use crate::base::{Address, ListenerId};
 
@@ -14,16 +12,9 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Returns the peer's address of IP. A Unix socket has none and shows `0.0.0.0:0`, which is
-    /// nobody's; see [`name`](Self::name).
+    /// Returns the peer's address. Most peers on Unix sockets have no name.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address.ip_or_nowhere()
-    }
-
-    /// Returns the peer's address, whatever its family. Most peers on Unix sockets have no name.
-    #[must_use]
-    pub fn name(&self) -> &Address {
+    pub fn address(&self) -> &Address {
         &self.address
     }
 

@@ -151,7 +151,7 @@ impl Protocol for Relay {
     fn on_connect_failed(&mut self, reactor: &mut Reactor<'_>, error: ConnectError) {
         if let Some(mut near) = self.reach(reactor) {
             let target = &self.route.target;
-            tracing::warn!(id = %near.id(), peer = %near.peer_name(), %target, %error, "cannot relay");
+            tracing::warn!(id = %near.id(), peer = %near.peer_address(), %target, %error, "cannot relay");
             near.abort();
         }
     }

@@ -1,7 +1,7 @@
 //! A host, and what runs on it.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use super::oracle::Oracles;
 use super::scribe::Scribe;
@@ -42,11 +42,8 @@ pub struct Boot<'a> {
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct Served {
-    /// Where it listens, with the port the kernel chose for port 0; `0.0.0.0:0` if that is a Unix
-    /// socket.
-    pub address: SocketAddr,
-    /// Where it listens, whatever the family.
-    pub name: Address,
+    /// Where it listens, with the port the kernel chose for port 0.
+    pub address: Address,
     /// Stops it, and reaches its loops.
     pub handle: ServerHandle,
 }
@@ -97,7 +94,7 @@ impl Boot<'_> {
             let address = address.to_owned();
             return Err(Error::Listen(ListenError::BadAddress { address, source }));
         }
-        let Bound { event_loop, address: name, others, .. } =
+        let Bound { event_loop, address, others, .. } =
             server.bind_in(&mut self.nursery, target)?;
         let mut loops = vec![event_loop];
         loops.extend(others);
@@ -106,7 +103,7 @@ impl Boot<'_> {
             loops.iter_mut().for_each(|each| each.reactor().set_server(&handle));
         }
         self.processes.push(Process { loops, outcome: None });
-        Ok(Served { address: name.ip_or_nowhere(), name, handle })
+        Ok(Served { address, handle })
     }
 
     /// Starts a client on a loop of its own; what [`Client::connect`] and

@@ -151,7 +151,8 @@ impl Served {
             let echo = move |_peer: &net_reactor::Peer| Echo { opened: Some(opened.clone()) };
             let echo =
                 Server::new(echo).connections(brief()).listen_on(&mut reactor, anywhere).unwrap();
-            let addresses = [tested, echo].map(|id| reactor.listener_address(id).unwrap());
+            let addresses =
+                [tested, echo].map(|id| reactor.listener_address(id).unwrap().ip().unwrap());
             bound.send((addresses, event_loop.handle())).unwrap();
             let stopped = event_loop.run().unwrap();
             // Nobody listens any more if the test has failed.
@@ -235,7 +236,7 @@ impl ByHand {
             .connections(config)
             .listen_on(&mut reactor, anywhere)
             .unwrap();
-        let address = reactor.listener_address(listener).unwrap();
+        let address = reactor.listener_address(listener).unwrap().ip().unwrap();
         Self { event_loop, address }
     }
 

@@ -1,7 +1,7 @@
 //! Several loops that serve one address begin and end together.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -36,8 +36,8 @@ fn start(balance: Balance, stop: fn(&mut Reactor<'_>)) -> (RunningServer, mpsc::
 }
 
 /// Connects twelve peers and waits until all are served.
-fn crowd(address: SocketAddr, opened: &mpsc::Receiver<()>) -> Vec<TcpStream> {
-    let peers = (0..12).map(|_| peer(address)).collect();
+fn crowd(address: &Address, opened: &mpsc::Receiver<()>) -> Vec<TcpStream> {
+    let peers = (0..12).map(|_| peer(address.ip().unwrap())).collect();
     (0..12).for_each(|_| wait_for(opened, "a connection"));
     peers
 }
@@ -56,7 +56,7 @@ fn when_one_loop_is_stopped_all_stop() {
     for balance in [Balance::ReusePort, Balance::LeastLoaded] {
         for index in 0..3 {
             let (server, opened) = start(balance, |_| {});
-            let peers = crowd(server.local_address(), &opened);
+            let peers = crowd(&server.local_address(), &opened);
             let handle = server.handle();
             // The peers end when they are told to: their other side is closed by now.
             drop(peers);
@@ -72,7 +72,7 @@ fn when_a_handler_stops_its_loop_all_stop_whichever_loop_it_is_on() {
     for balance in [Balance::ReusePort, Balance::LeastLoaded] {
         for chosen in [0, 5, 11] {
             let (server, opened) = start(balance, |reactor| reactor.stop());
-            let mut peers = crowd(server.local_address(), &opened);
+            let mut peers = crowd(&server.local_address(), &opened);
             peers[chosen].write_all(b"x").unwrap();
             let ends = await_ends(peers);
             server.join().unwrap();
@@ -84,7 +84,7 @@ fn when_a_handler_stops_its_loop_all_stop_whichever_loop_it_is_on() {
 #[test]
 fn a_hard_stop_of_one_loop_ends_the_others_as_well() {
     let (server, opened) = start(Balance::LeastLoaded, |reactor| reactor.stop_now());
-    let mut peers = crowd(server.local_address(), &opened);
+    let mut peers = crowd(&server.local_address(), &opened);
     peers[7].write_all(b"x").unwrap();
     let ends = await_ends(peers);
     let stopped = server.join().unwrap();
@@ -106,11 +106,11 @@ fn all_loops_share_a_port_that_is_free_again_afterwards() {
     for balance in [Balance::ReusePort, Balance::LeastLoaded] {
         let (server, opened) = start(balance, |_| {});
         let address = server.local_address();
-        let peers = crowd(address, &opened);
+        let peers = crowd(&address, &opened);
         drop(peers);
         server.handle().stop();
         server.join().unwrap();
-        let again = Server::on_data(|_, _| Ok(())).loops(2).listen(address).unwrap();
+        let again = Server::on_data(|_, _| Ok(())).loops(2).listen(&address).unwrap();
         assert_eq!(again.local_address(), address);
     }
 }

@@ -59,7 +59,7 @@ fn serve(event_loop: &mut EventLoop, handler: &Shared<Counter>) -> SocketAddr {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut reactor = event_loop.reactor();
     let listener = reactor.listen(address, &options, config, move |_| handler.clone()).unwrap();
-    reactor.listener_address(listener).unwrap()
+    reactor.listener_address(listener).unwrap().ip().unwrap()
 }
 
 fn ask(event_loop: &mut EventLoop, handler: &Shared<Counter>, peer: &mut TcpStream, text: &[u8]) {

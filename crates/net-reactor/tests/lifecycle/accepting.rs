@@ -130,7 +130,7 @@ fn a_handler_may_listen_from_on_open() {
             let reactor = conn.reactor();
             let second =
                 reactor.listen(loopback(0), &options, ConnConfig::default(), |_| echo())?;
-            let port = reactor.listener_address(second).unwrap().port();
+            let port = reactor.listener_address(second).unwrap().port().unwrap();
             conn.write(port.to_be_bytes())?;
             Ok(())
         })

@@ -97,7 +97,7 @@ fn serve_starved() {
     let (options, config) = (ListenOptions::default(), ConnConfig::default());
     let mut reactor = event_loop.reactor();
     let listener = reactor.listen(loopback(0), &options, config, factory).unwrap();
-    eprintln!("port {}", reactor.listener_address(listener).unwrap().port());
+    eprintln!("port {}", reactor.listener_address(listener).unwrap().ip().unwrap().port());
     turn_while(&mut event_loop, |stats| stats.accept_errors == 0);
     let stats = event_loop.stats();
     eprintln!("served {}", stats.connections);

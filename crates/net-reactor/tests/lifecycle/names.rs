@@ -71,7 +71,7 @@ fn an_address_that_never_answers_does_not_hold_up_the_next() {
         heard = told_back.try_recv().ok();
         heard.is_some()
     });
-    assert_eq!(heard, Some((good, b"by the second address".to_vec())));
+    assert_eq!(heard, Some((good.into(), b"by the second address".to_vec())));
     turn_until(&mut client, "the end", || {
         event_loop.turn(Some(std::time::Duration::ZERO)).unwrap();
         event_loop.stats().closed == 1

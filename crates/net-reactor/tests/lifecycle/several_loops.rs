@@ -85,7 +85,7 @@ fn least_loaded_spreads_a_waiting_batch_evenly() {
         };
         let server = Server::new(factory).loops(4).balance(Balance::LeastLoaded);
         let bound = server.listen("127.0.0.1:0").unwrap();
-        tell.send((bound.local_address(), bound.handle())).unwrap();
+        tell.send((bound.local_address().ip().unwrap(), bound.handle())).unwrap();
         // All forty are in the backlog when the loops begin.
         start.recv_timeout(PATIENCE).unwrap();
         bound.run().unwrap()
@@ -240,7 +240,7 @@ fn each_loop_has_a_factory_of_its_own() {
 fn a_server_that_is_never_run_leaves_no_thread_and_no_port() {
     let _no_fork = no_fork();
     let bound = Server::new(|_: &Peer| echo()).loops(3).listen(own_address()).unwrap();
-    let (address, handle) = (bound.local_address(), bound.handle());
+    let (address, handle) = (bound.local_address().ip().unwrap(), bound.handle());
     drop(bound);
     poll_until("no loop is left", || {
         handle.loops().iter().all(|owner| owner.run_in_loop(|_| {}).is_err())
@@ -253,7 +253,7 @@ fn two_servers_do_not_share_a_port_by_mistake() {
     let _guard = no_fork();
     let first = Server::new(|_: &Peer| echo()).loops(2).listen("127.0.0.1:0").expect("free");
     let address = first.local_address();
-    let second = Server::new(|_: &Peer| echo()).loops(2).listen(address);
+    let second = Server::new(|_: &Peer| echo()).loops(2).listen(&address);
     let error = second.expect_err("the port is taken").to_string();
     assert_eq!(error, format!("{address} is in use"));
     // Who asks for a shared port gets one.

@@ -18,7 +18,7 @@ fn serve(on_stop: fn(&mut Conn<'_>) -> Flow) {
     let mut bound = server.listen("127.0.0.1:0").unwrap();
     // A test that fails must not leave this process behind.
     give_up(&mut bound.reactor());
-    eprintln!("serves {}", bound.local_address().port());
+    eprintln!("serves {}", bound.local_address().port().unwrap());
     let stopped = bound.run().unwrap();
     eprintln!("aborted {}", stopped.aborted);
 }

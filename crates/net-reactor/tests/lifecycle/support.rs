@@ -239,7 +239,10 @@ pub(crate) fn listen<H: net_reactor::IntoHandler>(
     let listener = reactor
         .listen(own_address(), &ListenOptions::default(), config, factory)
         .expect("a free port can be listened on");
-    (listener, reactor.listener_address(listener).expect("a listener has an address"))
+    (
+        listener,
+        reactor.listener_address(listener).and_then(|own| own.ip()).expect("a listener of IP"),
+    )
 }
 
 pub(crate) fn loopback(port: u16) -> SocketAddr {
@@ -274,7 +277,7 @@ pub(crate) fn deaf(address: SocketAddr) -> Deaf {
     let options = ListenOptions::default().backlog(0);
     let config = ConnConfig::default();
     let listener = reactor.listen(address, &options, config, |_| Script::new()).unwrap();
-    let address = reactor.listener_address(listener).unwrap();
+    let address = reactor.listener_address(listener).unwrap().ip().unwrap();
     let wait = Duration::from_millis(200);
     let pending: Vec<_> =
         std::iter::from_fn(|| TcpStream::connect_timeout(&address, wait).ok()).take(16).collect();
@@ -332,7 +335,8 @@ impl Running {
         let (end, ended) = mpsc::channel();
         std::thread::spawn(move || {
             let bound = make().expect("the server starts");
-            let _ = report.send((bound.local_address(), bound.handle()));
+            let address = bound.local_address().ip().expect("a server of IP");
+            let _ = report.send((address, bound.handle()));
             let _ = end.send(bound.run());
         });
         let (address, handle) = wait_for(&reported, "the server is bound");

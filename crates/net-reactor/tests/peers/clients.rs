@@ -40,7 +40,7 @@ fn converse(library: &str) {
     let Some(python) = python() else { return };
     for framing in Framing::ALL {
         let (server, endings) = serve(framing);
-        let port = server.local_address().port().to_string();
+        let port = server.local_address().port().expect("a server of IP").to_string();
         let client =
             Program::python(&python, library, &["client", framing.name(), "converse", &port]);
         let all = SIZES.len() + MANY;
@@ -74,7 +74,7 @@ fn reset(library: &str) {
     let Some(python) = python() else { return };
     for framing in Framing::ALL {
         let (server, endings) = serve(framing);
-        let port = server.local_address().port().to_string();
+        let port = server.local_address().port().expect("a server of IP").to_string();
         for _ in 0..2 {
             let client =
                 Program::python(&python, library, &["client", framing.name(), "reset", &port]);

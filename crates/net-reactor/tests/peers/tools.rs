@@ -55,7 +55,7 @@ fn what_socat_sends_comes_back_after_its_half_close() {
 fn what_nc_sends_comes_back_after_its_half_close() {
     if has("nc", PASSES_THE_END_ON) {
         let server = echo_server();
-        let port = server.local_address().port().to_string();
+        let port = server.local_address().port().expect("a server of IP").to_string();
         for size in SIZES {
             let mut nc = piped("nc", &["-N", "127.0.0.1", &port]);
             is_echoed(Program::talking_aside(&mut nc), size);

@@ -19,12 +19,12 @@ fn spread(balance: Balance) -> Vec<usize> {
     let hub = sim.host("hub", move |boot| {
         let echo = Server::on_data(|conn, input| Ok(conn.write(input.take_all())?));
         let hub = boot.serve(echo.loops(4).balance(balance), "0.0.0.0:0")?;
-        assert_ne!(hub.address.port(), 0);
+        assert_ne!(hub.address.port(), Some(0));
         told.replace(Some(hub));
         Ok(())
     });
     let served = served.take().expect("it serves");
-    let target = format!("hub:{}", served.address.port());
+    let target = format!("hub:{}", served.address.port().unwrap());
     let log = Log::default();
     let caller = Caller::new(&log);
     let field = sim.host("field", move |boot| {

@@ -24,7 +24,7 @@ fn a_clients_stream_starts_when_it_is_open_and_sends_what_was_written_before() {
     let listener = reactor
         .listen(address, &Default::default(), Default::default(), |_| Stream::new(echo))
         .unwrap();
-    let address = reactor.listener_address(listener).unwrap();
+    let address = reactor.listener_address(listener).unwrap().ip().unwrap();
     let stream = Stream::new(move |stream| {
         noted.note("open");
         stream.read_until(b"!", 100, move |stream, bytes| {

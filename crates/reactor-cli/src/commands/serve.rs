@@ -31,7 +31,7 @@ where
         .loop_config(LoopConfig::default().drain(DRAIN))
         .stop_on_signals()
         .listen(args.listen.to_string().as_str())?;
-    output::print(&format!("listening on {}", server.local_name()))?;
+    output::print(&format!("listening on {}", server.local_address()))?;
     let stopped = server.run()?;
     tracing::info!(aborted = stopped.aborted, "stopped");
     Ok(())

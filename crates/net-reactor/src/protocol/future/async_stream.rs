@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
 use super::pipe::{Pipe, Side};
 use super::pipe_handler::{Open, PipeHandler};
 use super::{AsyncLoop, Write};
-use crate::base::ConnId;
+use crate::base::{Address, ConnId};
 use crate::net::CloseReason;
 use crate::protocol::stream::Want;
 use crate::protocol::{Amount, Flow, Protocol, ReadError};
@@ -243,8 +242,8 @@ impl AsyncStream {
 
     /// Returns the peer's address.
     #[must_use]
-    pub fn peer_address(&self) -> SocketAddr {
-        self.pipe.peer
+    pub fn peer_address(&self) -> Address {
+        self.pipe.peer.clone()
     }
 
     /// Returns the stream's loop, to sleep, connect, or run other futures.

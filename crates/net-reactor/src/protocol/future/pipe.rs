@@ -1,13 +1,12 @@
 //! What an awaited stream shares with the handler of its connection.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
 
 use super::wishes::Wishes;
 use super::write::Outcome;
-use crate::base::{ConnId, Inbound, Input, Lendable};
+use crate::base::{Address, ConnId, Inbound, Input, Lendable};
 use crate::net::CloseReason;
 use crate::protocol::stream::{Look, Want, Writes, close_reason_of};
 use crate::protocol::{Conn, Failure, ReadError, WriteRefused};
@@ -18,7 +17,7 @@ use crate::protocol::{Conn, Failure, ReadError, WriteRefused};
 /// is dropped has taken nothing. The connection is read only while a read waits.
 pub(super) struct Pipe {
     pub(super) id: ConnId,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Address,
     pub(super) wishes: Wishes,
     side: Lendable<Side>,
 }

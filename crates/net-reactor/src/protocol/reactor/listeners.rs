@@ -1,6 +1,5 @@
 //! Listeners, as the loop offers them to callbacks.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::base::{Address, Key, ListenerId};
@@ -102,16 +101,10 @@ impl Reactor<'_> {
         }
     }
 
-    /// Returns the address of IP that a listener is bound to, with the port the kernel chose for
-    /// port 0.
+    /// Returns the address that a listener is bound to, with the port the kernel chose for port 0;
+    /// `None` when it is closed.
     #[must_use]
-    pub fn listener_address(&self, listener: ListenerId) -> Option<SocketAddr> {
-        self.listener_name(listener)?.ip()
-    }
-
-    /// Returns the address that a listener is bound to, whatever its family.
-    #[must_use]
-    pub fn listener_name(&self, listener: ListenerId) -> Option<Address> {
+    pub fn listener_address(&self, listener: ListenerId) -> Option<Address> {
         let key = self.listener_key(listener)?;
         self.core.net.listener_address(key)
     }

@@ -78,7 +78,7 @@ impl<H: FrameHandler<SimpleReactor>> TypedMessages<H> {
             let shown = data[..data.len().min(SHOWN_BYTES)].escape_ascii();
             tracing::info!(
                 id = %conn.id(),
-                peer = %conn.peer_name(),
+                peer = %conn.peer_address(),
                 kind = %frame.kind(),
                 bytes = data.len(),
                 data = %shown,

@@ -53,7 +53,7 @@ fn a_client_in_python_exchanges_messages_and_hears_heartbeats() {
         let server = TypedServer::on_data(*wire, |conn, data| Ok(conn.send(data)?));
         let beats = HeartbeatConfig::send().interval(Duration::from_millis(50));
         let server = server.heartbeat(beats).server().spawn("127.0.0.1:0").unwrap();
-        let port = server.local_address().port().to_string();
+        let port = server.local_address().port().unwrap().to_string();
         if let Some(client) = python("client.py", &["127.0.0.1", &port, form, "50", "10"]) {
             assert_eq!(ending(client), "messages 50, beats at least 10\n", "{form}");
         }

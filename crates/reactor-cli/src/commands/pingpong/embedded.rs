@@ -1,11 +1,12 @@
 //! The echo server that is started when none is named.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use net_reactor::{Balance, BoundServer, Error, IntoHandler, Peer, Server, ServerHandle, Stopped};
+use net_reactor::{
+    Address, Balance, BoundServer, Error, IntoHandler, Peer, Server, ServerHandle, Stopped,
+};
 
 use crate::commands::echo::{Echo, echo_frames, echo_typed};
 use crate::failure::Failure;
@@ -14,7 +15,7 @@ use crate::framing::Framing;
 /// An echo server on threads of its own, on a port that the system chose.
 #[derive(Debug)]
 pub(super) struct EmbeddedServer {
-    address: SocketAddr,
+    address: Address,
     handle: ServerHandle,
     thread: JoinHandle<Result<Stopped, Error>>,
 }
@@ -49,8 +50,8 @@ impl EmbeddedServer {
     }
 
     /// Returns where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
+    pub(super) fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Stops it and waits for its end.

@@ -169,7 +169,7 @@ impl Scene {
             Ok(listener) => {
                 state.listeners.insert(name.to_owned(), listener);
                 state.listener_homes.insert(name.to_owned(), self.home.clone());
-                let address = reactor.listener_address(listener).unwrap();
+                let address = reactor.listener_address(listener).unwrap().ip().unwrap();
                 state.addresses.insert(name.to_owned(), address);
             }
             Err(error) => {

@@ -173,7 +173,7 @@ where
         let opened = self.bare.listen(token, &address.into(), &options);
         let (listener, address) = opened.map_err(|error| error.to_string())?;
         self.doors.insert(name.to_owned(), listener);
-        self.cast.state().addresses.insert(name.to_owned(), address.ip_or_nowhere());
+        self.cast.state().addresses.insert(name.to_owned(), address.ip().unwrap());
         Ok(())
     }
 

@@ -15,7 +15,7 @@ struct Porter(Echo);
 
 impl Protocol for Porter {
     fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
-        assert!(conn.peer_name().unix().is_some_and(net_reactor::UnixAddress::is_unnamed));
+        assert!(conn.peer_address().unix().is_some_and(net_reactor::UnixAddress::is_unnamed));
         // A peer is another loop, which is another process here.
         assert_ne!(conn.peer_credentials()?.pid, 0);
         Ok(())
