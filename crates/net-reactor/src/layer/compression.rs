@@ -227,6 +227,32 @@ mod tests {
         }
     }
 
+    /// What came before an error is read, also if both came at once.
+    #[test]
+    fn a_broken_stream_is_read_as_far_as_it_is_whole_however_it_is_split() {
+        for settings in ALL {
+            let mut sender = PackedStream::new(settings());
+            let mut wire = Vec::new();
+            for word in ["hello ", "world", " and so on, and so on"] {
+                sender.write(word.as_bytes(), &mut wire);
+                sender.flush(&mut wire);
+            }
+            sender.finish(&mut wire);
+            for at in 0..wire.len() {
+                let mut broken = wire.clone();
+                broken[at] ^= 0x55;
+                let read_by = |part_bytes: usize| {
+                    let (mut receiver, mut plain) = (PackedStream::new(settings()), Vec::new());
+                    let mut parts = broken.chunks(part_bytes);
+                    let error =
+                        parts.find_map(|part| read_all(&mut receiver, part, &mut plain).err());
+                    (plain, error)
+                };
+                assert_eq!(read_by(wire.len()), read_by(1), "{:?}, byte {at}", settings());
+            }
+        }
+    }
+
     /// What a sender makes of this many megabytes of zeros, a megabyte at a time.
     fn bomb(settings: Compression, megabytes: usize) -> impl Iterator<Item = Vec<u8>> {
         let mut sender = PackedStream::new(settings);

@@ -78,17 +78,30 @@ impl fmt::Debug for Compressor {
     }
 }
 
+/// How many bytes the header of a block has (RFC 8878, 3.1.1.2), which the decoder counts to the
+/// block before it when it says how many it wants.
+const BLOCK_HEADER_BYTES: usize = 3;
+
+/// What the decoder wants of a new frame: the least that says how long its header is.
+const FRAME_START_BYTES: usize = 5 + BLOCK_HEADER_BYTES;
+
 /// One direction's receiving end.
-pub(crate) struct Decompressor(Decoder<'static>);
+pub(crate) struct Decompressor {
+    decoder: Decoder<'static>,
+    /// How many bytes the decoder wants next.
+    wanted: usize,
+}
 
 impl Decompressor {
     pub(crate) fn new(window_bits: u8) -> Self {
         let mut decoder = Decoder::new().expect(INVARIANT);
         // The window is allocated as announced: so much, and no more.
         decoder.set_parameter(DParameter::WindowLogMax(window_bits.into())).expect(INVARIANT);
-        Self(decoder)
+        Self { decoder, wanted: FRAME_START_BYTES }
     }
 
+    /// The decoder is given one block at a time, without the header of the next. With more, an error
+    /// in a later one would take along what the call has unpacked before.
     pub(crate) fn unpack(
         &mut self,
         packed: &mut &[u8],
@@ -100,16 +113,23 @@ impl Decompressor {
             if room_bytes == 0 {
                 return Ok(Step::Full);
             }
-            let (mut input, mut output) = (InBuffer::around(packed), OutBuffer::around(room));
-            let hint = self.0.run(&mut input, &mut output);
+            let block = match self.wanted.checked_sub(BLOCK_HEADER_BYTES) {
+                Some(block_bytes @ 1..) => block_bytes,
+                _ => self.wanted,
+            };
+            let block = &packed[..block.min(packed.len())];
+            let (mut input, mut output) = (InBuffer::around(block), OutBuffer::around(room));
+            let wanted = self.decoder.run(&mut input, &mut output);
             let (taken, made) = (input.pos(), output.pos());
             sink.advance(made);
             *packed = &packed[taken..];
-            match hint {
-                Err(_) => return Err(DecompressError::Corrupt { algorithm: "zstd" }),
-                Ok(0) => return Ok(Step::Ended),
-                Ok(_) if packed.is_empty() && made < room_bytes => return Ok(Step::Drained),
-                Ok(_) => {}
+            self.wanted = wanted.map_err(|_| DecompressError::Corrupt { algorithm: "zstd" })?;
+            if self.wanted == 0 {
+                self.wanted = FRAME_START_BYTES;
+                return Ok(Step::Ended);
+            }
+            if packed.is_empty() && made < room_bytes {
+                return Ok(Step::Drained);
             }
         }
     }
