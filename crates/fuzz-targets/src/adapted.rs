@@ -1,10 +1,11 @@
 //! The target of codecs written for tokio-util.
 
-use std::fmt::Debug;
+use std::error::Error;
 
+use bytes::BytesMut;
 use net_reactor::Input;
 use net_reactor::codec::{Decoder, TokioCodec};
-use tokio_util::codec::{AnyDelimiterCodec, LengthDelimitedCodec, LinesCodec};
+use tokio_util::codec::{self as theirs, AnyDelimiterCodec, LengthDelimitedCodec, LinesCodec};
 
 use crate::budget::peak_bytes;
 use crate::case::Case;
@@ -22,33 +23,60 @@ const FRAME_BYTES_MAX: usize = 128 * 1024;
 pub(crate) fn tokio_codec(data: &[u8]) {
     let Some(case) = Case::read(data) else { return };
     match case.settings % 4 {
-        0 => check(&case, || TokioCodec::new(LinesCodec::new())),
-        1 => check(&case, || TokioCodec::new(LinesCodec::new_with_max_length(40))),
-        2 => check(&case, || TokioCodec::new(AnyDelimiterCodec::new(b",;".into(), b"\n".into()))),
+        0 => check(&case, LinesCodec::new),
+        1 => check(&case, || LinesCodec::new_with_max_length(40)),
+        2 => check(&case, || AnyDelimiterCodec::new(b",;".into(), b"\n".into())),
         _ => check(&case, || {
             let mut codec = LengthDelimitedCodec::new();
             codec.set_max_frame_length(FRAME_BYTES_MAX);
-            TokioCodec::new(codec)
+            codec
         }),
     }
 }
 
-fn check<C>(case: &Case<'_>, make: impl Fn() -> TokioCodec<C>)
-where
-    TokioCodec<C>: for<'a> Decoder<Frame<'a>: AsRef<[u8]>, Error: Debug>,
+/// The frames, and the end in words: what is left, or what was wrong before.
+type Decoded = (Vec<Vec<u8>>, String);
+
+/// A codec of theirs whose frames are bytes.
+trait Bytewise: theirs::Decoder<Item: AsRef<[u8]>, Error: Error + Send + Sync + 'static> {}
+
+impl<C> Bytewise for C where
+    C: theirs::Decoder<Item: AsRef<[u8]>, Error: Error + Send + Sync + 'static>
 {
+}
+
+fn check<C: Bytewise>(case: &Case<'_>, make: impl Fn() -> C) {
+    let adapted = || TokioCodec::new(make()).max(LIMIT);
     let [whole, others @ ..] = case.splits();
-    let expected = decode(make().max(LIMIT), case.wire, &whole);
+    let decoded = decode(adapted(), case.wire, &whole);
     for cuts in others {
-        assert_eq!(decode(make().max(LIMIT), case.wire, &cuts), expected, "split at {cuts:?}");
+        assert_eq!(decode(adapted(), case.wire, &cuts), decoded, "split at {cuts:?}");
+    }
+    let (frames, end) = decoded;
+    let (their_frames, their_end) = decode_theirs(make(), case.wire);
+    if end.starts_with("TooLong") {
+        assert!(their_frames.starts_with(&frames), "{frames:?} {their_frames:?}");
+    } else {
+        assert_eq!((frames, end), (their_frames, their_end), "tokio decodes something else");
     }
 }
 
-/// Returns the frames, and the end in words: what is left, or what was wrong before.
-fn decode<C>(mut codec: TokioCodec<C>, wire: &[u8], cuts: &[usize]) -> (Vec<Vec<u8>>, String)
-where
-    TokioCodec<C>: for<'a> Decoder<Frame<'a>: AsRef<[u8]>, Error: Debug>,
-{
+/// What tokio makes of all of the wire at once, as its `FramedRead` asks for it.
+fn decode_theirs<C: Bytewise>(mut codec: C, wire: &[u8]) -> Decoded {
+    let (mut frames, mut buffer) = (Vec::new(), BytesMut::from(wire));
+    let mut is_end = false;
+    loop {
+        let next = if is_end { codec.decode_eof(&mut buffer) } else { codec.decode(&mut buffer) };
+        match next {
+            Ok(Some(frame)) => frames.push(frame.as_ref().to_vec()),
+            Ok(None) if is_end => return (frames, format!("{} bytes are left", buffer.len())),
+            Ok(None) => is_end = true,
+            Err(error) => return (frames, format!("Codec {{ source: {error:?} }}")),
+        }
+    }
+}
+
+fn decode<C: Bytewise>(mut codec: TokioCodec<C>, wire: &[u8], cuts: &[usize]) -> Decoded {
     let mut frames = Vec::new();
     let mut left = 0;
     let len = wire.len();

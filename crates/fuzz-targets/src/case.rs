@@ -10,9 +10,12 @@
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case<'a> {
     pub(crate) settings: u8,
-    cuts: u8,
+    pub(crate) cuts: u8,
     pub(crate) wire: &'a [u8],
 }
+
+/// More parts than this are too many for a target that runs a loop for each.
+const PARTS_MAX: usize = 256;
 
 impl<'a> Case<'a> {
     /// Reads a case; `None` for one without a wire.
@@ -34,5 +37,10 @@ impl<'a> Case<'a> {
             some.push(at);
         }
         [vec![len], (1..=len).collect(), some]
+    }
+
+    /// Returns those of the [`splits`](Self::splits) that are in few parts: the first one, and others.
+    pub(crate) fn coarse_splits(&self) -> impl Iterator<Item = Vec<usize>> {
+        self.splits().into_iter().filter(|cuts| cuts.len() <= PARTS_MAX)
     }
 }

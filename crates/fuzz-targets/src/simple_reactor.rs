@@ -1,12 +1,21 @@
 //! The target of SimpleReactor's wire, in every form.
 
-use net_reactor::codec::{Encoder, Kind, SimpleReactor, TypedFrame};
+use net_reactor::codec::{DecodeError, Encoder, Kind, SimpleReactor, TypedFrame};
 
 use crate::case::Case;
-use crate::zlib::decode;
+use crate::packed::decode;
 
 /// The most data of a frame.
 const DATA_BYTES_MAX: usize = 16 * 1024;
+
+/// A decompressor, a frame with the room for it that is made at once, and a copy to reveal it in.
+const BUDGET_BYTES: usize = 64 * 1024 + 4 * DATA_BYTES_MAX;
+
+/// What obfuscated bytes are combined with.
+const KEY: &[u8] = b"mini10_cheer_up!!";
+
+/// The frames, and how much is left of the wire or what was wrong before.
+type Decoded = (Vec<(Kind, Vec<u8>)>, Result<usize, DecodeError>);
 
 /// By the two lowest bits: packed, obfuscated.
 fn codec(settings: u8) -> SimpleReactor {
@@ -24,12 +33,17 @@ fn owned(frame: &TypedFrame<'_>) -> (Kind, Vec<u8>) {
 pub(crate) fn simple_reactor(data: &[u8]) {
     let Some(case) = Case::read(data) else { return };
     let make = || codec(case.settings);
+    let decode = |wire, cuts: &[usize]| -> Decoded {
+        decode(make(), wire, cuts, BUDGET_BYTES, |frame| owned(&frame))
+    };
     if case.settings & 4 == 0 {
         let [whole, others @ ..] = case.splits();
-        let expected = decode(make(), case.wire, &whole, |frame| owned(&frame));
+        let expected = decode(case.wire, &whole);
+        if case.settings & 1 == 0 {
+            assert_eq!(expected, model(case.wire, case.settings & 2 != 0));
+        }
         for cuts in others {
-            let split = decode(make(), case.wire, &cuts, |frame| owned(&frame));
-            assert_eq!(split, expected, "split at {cuts:?}");
+            assert_eq!(decode(case.wire, &cuts), expected, "split at {cuts:?}");
         }
         return;
     }
@@ -41,6 +55,37 @@ pub(crate) fn simple_reactor(data: &[u8]) {
             Err(error) => return assert!(data.is_empty(), "{error}"),
         }
     }
-    let (frames, end) = decode(make(), &wire, &[wire.len()], |frame| owned(&frame));
+    let (frames, end) = decode(&wire, &[wire.len()]);
     assert_eq!((frames, end), (sent.to_vec(), Ok(0)));
+}
+
+/// Reads frames that are not packed from all of the wire at once: length, kind, data.
+fn model(mut wire: &[u8], is_obfuscated: bool) -> Decoded {
+    let mut frames = Vec::new();
+    while let Some((length, rest)) = wire.split_first_chunk() {
+        let length = u32::from_le_bytes(*length);
+        let (bytes, limit_bytes) = (length as usize, DATA_BYTES_MAX + 4);
+        if bytes > limit_bytes {
+            let announced_bytes = Some(length.into());
+            return (frames, Err(DecodeError::TooLong { announced_bytes, limit_bytes }));
+        }
+        let Some((body, behind)) = rest.split_at_checked(bytes) else { break };
+        wire = behind;
+        let mut body = body.to_vec();
+        if is_obfuscated {
+            let blocks = body.chunks(KEY.len());
+            let clear = blocks.flat_map(|block| block.iter().rev().zip(KEY).map(|(a, b)| a ^ b));
+            body = clear.collect();
+        }
+        match *body {
+            [] => {}
+            [a, b, c, d, _, ..] => {
+                let number = u32::from_le_bytes([a, b, c, d]);
+                let kind = if number == 1 { Kind::Application } else { Kind::System(number) };
+                frames.push((kind, body[4..].to_vec()));
+            }
+            _ => frames.push((Kind::Short, body)),
+        }
+    }
+    (frames, Ok(wire.len()))
 }

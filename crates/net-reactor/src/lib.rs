@@ -52,6 +52,12 @@ pub const fn __point(_name: &'static str) -> bool {
 #[doc(hidden)]
 pub use event_loop::bench_support;
 
+#[cfg(feature = "_fuzz")]
+#[doc(hidden)]
+pub mod fuzz_support {
+    pub use crate::net::play_happy_eyeballs as happy_eyeballs;
+}
+
 #[cfg(feature = "_planted")]
 #[doc(hidden)]
 pub mod planted {

@@ -14,6 +14,8 @@
 //! Here are only the decisions: addresses and time come in, what is to be done comes out. The
 //! connector has the sockets.
 
+#[cfg(any(test, feature = "_fuzz"))]
+pub(super) mod script;
 #[cfg(test)]
 mod tests;
 

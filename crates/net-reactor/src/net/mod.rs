@@ -48,6 +48,8 @@ pub use self::error::{CloseReason, Closed, ConnectError, ListenError};
 use self::fds::WatchedFd;
 pub use self::fds::{AddFdError, AddFdRefused};
 use self::guard::Guards;
+#[cfg(feature = "_fuzz")]
+pub use self::happy_eyeballs::script::play as play_happy_eyeballs;
 pub(crate) use self::input::Received;
 pub use self::layer::Layer;
 use self::layer::Layered;

@@ -153,6 +153,11 @@ fn the_delay_is_kept_within_what_the_rfc_allows() {
 }
 
 proptest! {
+    #[test]
+    fn whatever_happens_the_rules_are_kept(script in prop::collection::vec(any::<u8>(), 0..120)) {
+        script::play(&script);
+    }
+
     /// Whatever fails when: addresses are dialled in their order, each once, the next no later than
     /// the delay and no earlier than a failure or the delay, and it ends.
     #[test]
