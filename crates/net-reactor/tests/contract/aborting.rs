@@ -27,7 +27,7 @@ fn the_peer_of_an_aborted_connection_gets_a_reset_and_not_the_queued_output() {
 fn output_that_waits_for_a_slow_peer_is_dropped_by_an_abort() {
     let (plan, watch) = Plan::passive();
     let served = Served::with(small_buffers(), move || plan.probe());
-    let mut peer = Peer::connect_small(served.address);
+    let mut peer = Peer::connect_small(&served.address);
     let handle = watch.opened();
     handle.send(pattern(8 * MIB)).unwrap();
     peer.receive(1);
@@ -112,7 +112,7 @@ fn an_aborted_connection_is_gone_for_everybody() {
 fn aborting_while_a_close_flushes_drops_the_rest() {
     let (plan, watch) = Plan::passive();
     let served = Served::with(small_buffers(), move || plan.probe());
-    let mut peer = Peer::connect_small(served.address);
+    let mut peer = Peer::connect_small(&served.address);
     let handle = watch.opened();
     let writer = handle.clone();
     command(&writer, |conn| {

@@ -136,7 +136,7 @@ fn whatever_happens_each_connection_opens_first_and_closes_once_and_last() {
             .drain(Duration::from_millis(20));
         let mut by_hand = ByHand::new(config, move || plans.next().unwrap().probe());
         let mut peers: Vec<_> =
-            (0..PEERS).map(|_| Some(Peer::connect_small(by_hand.address))).collect();
+            (0..PEERS).map(|_| Some(Peer::connect_small(&by_hand.address))).collect();
         for _ in 0..300 {
             let which = chance.below(PEERS);
             peers[which] = peers[which].take().and_then(|peer| stir(&mut chance, peer));

@@ -90,7 +90,7 @@ fn a_close_that_cannot_flush_within_its_linger_time_becomes_an_abort() {
         Ok(())
     });
     let served = Served::with(small_buffers().linger(SHORT), move || plan.probe());
-    let mut peer = Peer::connect_small(served.address);
+    let mut peer = Peer::connect_small(&served.address);
     let reason = watch.close_reason();
     let CloseReason::LingerExpired { unsent_bytes } = reason else { panic!("{reason:?}") };
     assert!((1..8 * MIB).contains(&unsent_bytes), "{unsent_bytes}");
@@ -230,7 +230,7 @@ fn a_peers_reset_during_the_goodbye_of_a_failed_handler_does_not_hide_the_failur
         _ => Ok(()),
     });
     let served = Served::with(small_buffers(), move || plan.probe());
-    let mut peer = Peer::connect_small(served.address);
+    let mut peer = Peer::connect_small(&served.address);
     peer.receive(1);
     peer.reset();
     let reason = watch.close_reason();
@@ -247,7 +247,7 @@ fn a_failed_handlers_goodbye_that_lingers_too_long_keeps_its_cause() {
         _ => Ok(()),
     });
     let served = Served::with(small_buffers().linger(SHORT), move || plan.probe());
-    let _peer = Peer::connect_small(served.address);
+    let _peer = Peer::connect_small(&served.address);
     let reason = watch.close_reason();
     assert!(matches!(reason, CloseReason::HandlerFailed { .. }), "{reason:?}");
 }
@@ -262,7 +262,7 @@ fn a_loop_with_a_closing_connection_sleeps() {
     });
     let config = ConnConfig::default().linger(FOR_EVER).drain(FOR_EVER);
     let mut by_hand = ByHand::new(config, move || plan.probe());
-    let mut peer = Peer::connect(by_hand.address);
+    let mut peer = Peer::connect(&by_hand.address);
     by_hand.turn_until(|event_loop| event_loop.stats().connections == 1);
     by_hand.turn();
     assert_eq!(peer.read_to_end(), b"", "our FIN");

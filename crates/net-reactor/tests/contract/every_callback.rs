@@ -96,7 +96,7 @@ impl Scene {
         let served = Served::with(config, move || plan.probe());
         let bystander = served.bystander();
         other.set(bystander.handle.id()).unwrap();
-        let mut peer = Peer::connect(served.address);
+        let mut peer = Peer::connect(&served.address);
         let handle = watch.opened();
         match callback {
             Callback::Open | Callback::Timer => {}

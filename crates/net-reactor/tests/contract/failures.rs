@@ -158,7 +158,7 @@ fn panics_in_on_close_and_in_drop_harm_nobody_even_both_at_once() {
 fn panics_at_the_end_of_a_failed_connect_harm_nobody_even_both_at_once() {
     for (in_on_close, in_drop) in BAD_ENDS {
         // Bound and closed again: nobody listens there.
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let nobody = crate::peer::Host::new().address.clone();
         let served = Served::new(Echo::new);
         let mut bystander = served.bystander();
         served
@@ -263,7 +263,7 @@ fn every_tenth_handler_panics_and_the_others_lose_no_byte() {
 fn a_failure_in_one_connection_loses_nothing_that_another_wrote_in_the_same_turn() {
     let (plan, watch) = Plan::passive();
     let mut by_hand = ByHand::new(ConnConfig::default(), move || plan.probe());
-    let mut peers: Vec<_> = (0..3).map(|_| crate::peer::Peer::connect(by_hand.address)).collect();
+    let mut peers: Vec<_> = (0..3).map(|_| crate::peer::Peer::connect(&by_hand.address)).collect();
     by_hand.turn_until(|event_loop| event_loop.stats().accepted == 3);
     let seen = watch.so_far();
     let handles: Vec<_> = seen

@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 
 use net_reactor::{CloseReason, ConnConfig, Pressure};
 
-use crate::peer::Peer;
+use crate::peer::{Host, Peer};
 use crate::probe::{Plan, Seen, Step, command};
 use crate::support::{ByHand, Echo, KIB, MIB, Served, assert_same, pattern, small_buffers};
 
@@ -58,7 +58,7 @@ fn a_request_and_a_fin_that_arrive_together_get_the_whole_20_mb_answer() {
     });
     let config = ConnConfig::default().output_max(32 * MIB);
     let mut by_hand = ByHand::new(config, move || plan.probe());
-    let mut peer = Peer::connect(by_hand.address);
+    let mut peer = Peer::connect(&by_hand.address);
     peer.send("everything, please");
     peer.finish();
     // Both are there before the loop looks for the first time.
@@ -75,7 +75,7 @@ fn the_last_bytes_before_a_fin_are_delivered_before_it() {
     for round in 0..50 {
         let (plan, watch) = Plan::passive();
         let mut by_hand = ByHand::new(Default::default(), move || plan.probe());
-        let mut peer = Peer::connect(by_hand.address);
+        let mut peer = Peer::connect(&by_hand.address);
         let sent = pattern(round * 20 * KIB + 1);
         let sent = &sent[..peer.send_what_fits(&sent)];
         drop(peer);
@@ -169,7 +169,7 @@ fn a_reset_after_the_peers_fin_closes_a_connection_that_was_kept_open() {
     let (plan, watch) = Plan::passive();
     let plan = plan.keep_open();
     let mut by_hand = ByHand::new(Default::default(), move || plan.probe());
-    let peer = Peer::connect(by_hand.address);
+    let peer = Peer::connect(&by_hand.address);
     peer.finish();
     let (seen, eof) = channel();
     by_hand.turn_until(|_| {
@@ -209,7 +209,7 @@ fn a_fin_behind_pressure_is_told_when_the_pressure_is_gone() {
         Ok(())
     });
     let served = Served::with(small_buffers(), move || plan.probe());
-    let mut peer = Peer::connect_small(served.address);
+    let mut peer = Peer::connect_small(&served.address);
     peer.send("x");
     watch.until(|seen| matches!(seen, Seen::Pressure(Pressure::High)));
     peer.finish();
@@ -221,16 +221,16 @@ fn a_fin_behind_pressure_is_told_when_the_pressure_is_gone() {
 
 #[test]
 fn shutting_down_before_the_connection_is_open_sends_what_was_queued_then_fin() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = Host::new();
     let (plan, watch) = Plan::passive();
     let mut by_hand = ByHand::new(Default::default(), Echo::new);
     let mut reactor = by_hand.event_loop.reactor();
-    let id = reactor.connect(listener.local_addr().unwrap(), plan.probe()).unwrap();
+    let id = reactor.connect(&listener.address, plan.probe()).unwrap();
     let mut conn = reactor.conn(id).unwrap();
     conn.write("early").unwrap();
     conn.shutdown_write().unwrap();
     let accepting = std::thread::spawn(move || {
-        let mut peer = Peer::over(listener.accept().unwrap().0);
+        let mut peer = listener.accept();
         peer.read_to_end()
     });
     by_hand.turn_until_empty();

@@ -91,7 +91,7 @@ fn lines_sent_byte_by_byte_arrive_as_lines() {
 fn what_is_left_comes_with_the_next_bytes_in_front_of_them() {
     let (factory, heard) = units(|input: &mut Input<'_>| Ok(input.take(10).map(<[u8]>::to_vec)));
     let mut by_hand = ByHand::new(ConnConfig::default(), factory);
-    let mut peer = Peer::connect(by_hand.address);
+    let mut peer = Peer::connect(&by_hand.address);
     // Each part is received by itself, because the loop turns in between.
     let mut sent = 0;
     for part in ["123", "45678", "9", "0abcdefghijklmnop", "qrs", "t"] {
@@ -109,7 +109,7 @@ fn frames_cut_at_random_places_come_out_whole() {
     for seed in 0..6 {
         let (factory, heard) = units(take_frame);
         let mut by_hand = ByHand::new(ConnConfig::default(), factory);
-        let mut peer = Peer::connect(by_hand.address);
+        let mut peer = Peer::connect(&by_hand.address);
         let mut chance = Chance(seed);
         let mut frames = Vec::new();
         let mut stream = Vec::new();
@@ -198,7 +198,7 @@ fn one_mebibyte_dripping_in_costs_linear_work() {
     let (factory, heard) =
         units(|input: &mut Input<'_>| Ok(input.line(2 * MIB)?.map(<[u8]>::to_vec)));
     let mut by_hand = ByHand::new(ConnConfig::default(), factory);
-    let mut peer = Peer::connect(by_hand.address);
+    let mut peer = Peer::connect(&by_hand.address);
     let mut line = vec![b'x'; MIB];
     line.push(b'\n');
     for part in line.chunks(100) {

@@ -9,6 +9,7 @@ mod chaos;
 mod closing;
 mod every_callback;
 mod failures;
+mod family;
 mod half_close;
 mod input;
 mod messages;

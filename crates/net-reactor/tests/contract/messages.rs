@@ -10,7 +10,7 @@ use net_reactor::{
     Protocol,
 };
 
-use crate::peer::Peer;
+use crate::peer::Host;
 use crate::probe::{Plan, Seen, Step, command};
 use crate::support::{ByHand, Echo, KIB, MIB, PATIENCE, Served, brief};
 
@@ -228,7 +228,7 @@ fn a_loop_that_has_work_left_is_still_woken_for_more() {
 
 #[test]
 fn sends_to_a_connection_that_is_being_opened_arrive_after_it_is_open() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = Host::new();
     let (plan, watch) = Plan::new(|conn, step| {
         if step == Step::Open {
             conn.write("third")?;
@@ -237,12 +237,12 @@ fn sends_to_a_connection_that_is_being_opened_arrive_after_it_is_open() {
     });
     let mut by_hand = ByHand::new(ConnConfig::default(), Echo::new);
     let mut reactor = by_hand.event_loop.reactor();
-    let id = reactor.connect(listener.local_addr().unwrap(), plan.probe()).unwrap();
+    let id = reactor.connect(&listener.address, plan.probe()).unwrap();
     reactor.write(id, "first, ").unwrap();
     let handle = reactor.conn_handle(id);
     reactor.write(id, "second, ").unwrap();
     let accepting = std::thread::spawn(move || {
-        let mut peer = Peer::over(listener.accept().unwrap().0);
+        let mut peer = listener.accept();
         peer.receive(20)
     });
     by_hand.turn_until(|_| watch.so_far().iter().any(|seen| matches!(seen, Seen::Open(_))));

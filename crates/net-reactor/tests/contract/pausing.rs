@@ -38,7 +38,7 @@ fn a_pause_in_on_open_holds_until_the_resume() {
         Ok(())
     });
     let mut by_hand = ByHand::new(ConnConfig::default(), move || plan.probe());
-    let mut peer = Peer::connect(by_hand.address);
+    let mut peer = Peer::connect(&by_hand.address);
     let sent = pattern(30 * KIB);
     peer.send(&sent);
     peer.finish();
@@ -139,7 +139,7 @@ fn unconsumed_input_of_a_pause_comes_before_the_end_that_followed_it() {
         let (plan, watch) = Plan::passive();
         let mut by_hand =
             ByHand::new(ConnConfig::default(), move || Reluctant { plan: plan.probe(), calls: 0 });
-        let mut peer = Peer::connect(by_hand.address);
+        let mut peer = Peer::connect(&by_hand.address);
         let sent = pattern(len);
         let sent = &sent[..peer.send_what_fits(&sent)];
         drop(peer);
@@ -245,7 +245,7 @@ fn a_flood_at_a_paused_connection_is_held_back_by_the_kernel() {
     });
     let config = ConnConfig::default().receive_buffer(64 * KIB);
     let mut by_hand = ByHand::new(config, move || plan.probe());
-    let mut peer = Peer::connect(by_hand.address);
+    let mut peer = Peer::connect(&by_hand.address);
     by_hand.turn_until(|event_loop| event_loop.stats().accepted == 1);
     let mut sent = 0;
     let flood = vec![0; MIB];

@@ -1,41 +1,90 @@
 //! The other side: plain blocking sockets.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use socket2::{Domain, SockRef, Socket, Type};
+use net_reactor::Address;
+use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::family::{self, Family, family};
 use crate::support::PATIENCE;
+
+/// Returns the address as the system calls take it.
+fn raw(address: &Address) -> SockAddr {
+    match address {
+        Address::Ip(address) => (*address).into(),
+        Address::Unix(address) => {
+            let name = address.as_abstract_name().unwrap();
+            let name = str::from_utf8(name).unwrap();
+            SockAddr::unix(format!("\0{name}")).unwrap()
+        }
+        other => panic!("an address of which family: {other}"),
+    }
+}
+
+fn socket() -> Socket {
+    let domain = match family() {
+        Family::V4 => Domain::IPV4,
+        Family::V6 => Domain::IPV6,
+        Family::Unix => Domain::UNIX,
+    };
+    Socket::new(domain, Type::STREAM, None).unwrap()
+}
+
+/// Somebody who waits to be connected to.
+pub(crate) struct Host {
+    socket: Socket,
+    pub(crate) address: Address,
+}
+
+impl Host {
+    pub(crate) fn new() -> Self {
+        let (socket, anywhere) = (socket(), family::anywhere());
+        socket.bind(&raw(&anywhere)).unwrap();
+        socket.listen(128).unwrap();
+        let bound = socket.local_addr().unwrap().as_socket();
+        Self { socket, address: bound.map_or(anywhere, Address::Ip) }
+    }
+
+    pub(crate) fn accept(&self) -> Peer {
+        Peer::over(self.socket.accept().unwrap().0)
+    }
+}
 
 /// A blocking peer, patient but not for ever.
 pub(crate) struct Peer {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Socket,
 }
 
 impl Peer {
-    pub(crate) fn connect(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).unwrap())
+    pub(crate) fn connect(address: &Address) -> Self {
+        let socket = socket();
+        socket.connect(&raw(address)).unwrap();
+        Self::over(socket)
     }
 
     /// Connects with a small receive window, so that a peer that does not read is felt soon.
-    pub(crate) fn connect_small(address: SocketAddr) -> Self {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+    pub(crate) fn connect_small(address: &Address) -> Self {
+        let socket = socket();
         socket.set_recv_buffer_size(16 * 1024).unwrap();
-        socket.connect(&address.into()).unwrap();
-        Self::over(socket.into())
+        socket.connect(&raw(address)).unwrap();
+        Self::over(socket)
     }
 
-    pub(crate) fn over(stream: TcpStream) -> Self {
+    fn over(stream: Socket) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
+        if family() != Family::Unix {
+            stream.set_tcp_nodelay(true).unwrap();
+        }
         Self { stream }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.stream.local_addr().unwrap()
+    /// Returns its address, if it is one of IP.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.stream.local_addr().unwrap().as_socket()
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -63,9 +112,13 @@ impl Peer {
         (bytes, over.err().map(|error| error.kind()))
     }
 
-    /// Reads until the reset that must come; returns what came before.
+    /// Reads until the reset that must come; returns what came before. Over a Unix socket an abort
+    /// shows as an end, unless it left something unread.
     pub(crate) fn read_until_reset(&mut self) -> Vec<u8> {
         let (bytes, over) = self.read_until_over();
+        if family() == Family::Unix && over.is_none() {
+            return bytes;
+        }
         assert_eq!(over, Some(io::ErrorKind::ConnectionReset), "after {} bytes", bytes.len());
         bytes
     }
@@ -75,9 +128,9 @@ impl Peer {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Closes with RST.
+    /// Closes with RST; a Unix socket knows none, and just closes.
     pub(crate) fn reset(self) {
-        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+        self.stream.set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Sends as much as the kernel takes without waiting; returns how much.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use net_reactor::{CloseReason, Closed, ConnConfig, Pressure, Tag};
 
-use crate::peer::Peer;
+use crate::peer::{Host, Peer};
 use crate::probe::{Plan, Seen, Step, Watch, command};
 use crate::support::{ByHand, Chance, Echo, KIB, MIB, Served, assert_same, pattern, small_buffers};
 
@@ -22,7 +22,7 @@ fn high_and_low_strictly_alternate() {
     let (plan, watch) = Plan::passive();
     let config = small_buffers().marks(20 * KIB, 100 * KIB);
     let served = Served::with(config, move || plan.probe());
-    let mut peer = Peer::connect_small(served.address);
+    let mut peer = Peer::connect_small(&served.address);
     let handle = watch.opened();
     let mut chance = Chance(7);
     let mut queued = 0;
@@ -54,15 +54,15 @@ fn high_and_low_strictly_alternate() {
 
 #[test]
 fn output_queued_before_the_connection_is_open_counts_for_the_marks() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = Host::new();
     let (plan, watch) = Plan::passive();
     let mut by_hand = ByHand::new(ConnConfig::default(), Echo::new);
     let mut reactor = by_hand.event_loop.reactor();
-    let id = reactor.connect(listener.local_addr().unwrap(), plan.probe()).unwrap();
+    let id = reactor.connect(&listener.address, plan.probe()).unwrap();
     reactor.write(id, pattern(8 * MIB)).unwrap();
     reactor.conn(id).unwrap().shutdown_write().unwrap();
     let reading = std::thread::spawn(move || {
-        let mut peer = Peer::over(listener.accept().unwrap().0);
+        let mut peer = listener.accept();
         peer.read_to_end()
     });
     by_hand.turn_until_empty();
@@ -78,7 +78,7 @@ fn output_queued_before_the_connection_is_open_counts_for_the_marks() {
 fn a_flooding_peer_that_does_not_read_is_not_read_without_bound() {
     let config = small_buffers().receive_buffer(64 * KIB);
     let mut by_hand = ByHand::new(config, Echo::new);
-    let mut peer = Peer::connect_small(by_hand.address);
+    let mut peer = Peer::connect_small(&by_hand.address);
     by_hand.turn_until(|event_loop| event_loop.stats().accepted == 1);
     let flood = pattern(40 * MIB);
     let (mut sent, mut stuck) = (0, 0);
@@ -120,7 +120,7 @@ fn a_peer_that_never_reads_is_closed_at_the_cap_and_the_others_live_on() {
     });
     let served = Served::with(small_buffers().output_max(CAP), move || plan.probe());
     let mut bystander = served.bystander();
-    let mut peer = Peer::connect_small(served.address);
+    let mut peer = Peer::connect_small(&served.address);
     let (story, reason) = watch.story();
     let CloseReason::SlowConsumer { queued_bytes, limit_bytes } = reason else {
         panic!("{reason:?}")
@@ -155,7 +155,7 @@ fn the_write_that_goes_over_the_cap_is_refused_and_nothing_after_it_is_taken() {
 fn a_broadcast_counts_against_the_cap_of_each_and_holds_nobody_back() {
     let (plan, watch) = Plan::passive();
     let served = Served::with(small_buffers().output_max(MIB), move || plan.probe());
-    let _slow = Peer::connect_small(served.address);
+    let _slow = Peer::connect_small(&served.address);
     let slow_handle = watch.opened();
     let mut quick = served.peer();
     let quick_handle = watch.opened();
@@ -181,7 +181,7 @@ fn shared_bytes_are_shared_and_given_back() {
     let served = Served::with(small_buffers(), move || plan.probe());
     let payload = Bytes::from(vec![7; 8 * MIB]);
     let address = payload.as_ptr() as usize;
-    let peers: Vec<_> = (0..PEERS).map(|_| Peer::connect_small(served.address)).collect();
+    let peers: Vec<_> = (0..PEERS).map(|_| Peer::connect_small(&served.address)).collect();
     for _ in &peers {
         let same = payload.clone();
         assert_eq!(same.as_ptr() as usize, address);

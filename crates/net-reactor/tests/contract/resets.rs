@@ -40,7 +40,7 @@ fn reset_and_check(by_hand: &mut ByHand, watch: &Watch, peer: Peer, state: &str)
 
 fn opened(config: ConnConfig, plan: Plan) -> (ByHand, Peer) {
     let mut by_hand = ByHand::new(config, move || plan.probe());
-    let peer = Peer::connect_small(by_hand.address);
+    let peer = Peer::connect_small(&by_hand.address);
     by_hand.turn_until(|event_loop| event_loop.stats().accepted == 1);
     (by_hand, peer)
 }
@@ -209,7 +209,7 @@ fn a_thousand_resets_leave_nothing_behind() {
     let (plan, watch) = Plan::passive();
     let mut by_hand = ByHand::new(ConnConfig::default(), move || plan.probe());
     for round in 0..1000 {
-        let mut peer = Peer::connect(by_hand.address);
+        let mut peer = Peer::connect(&by_hand.address);
         if round % 2 == 0 {
             peer.send("x");
         }

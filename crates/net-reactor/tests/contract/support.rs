@@ -1,6 +1,5 @@
 //! Loops to test against: on a thread of their own, or turned by hand.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::panic;
 use std::sync::Once;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -8,10 +7,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use net_reactor::{
-    Conn, ConnConfig, ConnHandle, EventLoop, Flow, Input, IntoHandler, LoopConfig, LoopHandle,
-    LoopStats, Protocol, Server, Stopped,
+    Address, Conn, ConnConfig, ConnHandle, EventLoop, Flow, Input, IntoHandler, LoopConfig,
+    LoopHandle, LoopStats, Protocol, Server, Stopped,
 };
 
+use crate::family::anywhere;
 use crate::peer::Peer;
 
 /// After this long, what should come does not come.
@@ -111,9 +111,9 @@ impl Protocol for Echo {
 
 /// A loop on a thread of its own, with a listener for the test and another that echoes.
 pub(crate) struct Served {
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     pub(crate) handle: LoopHandle,
-    echo_address: SocketAddr,
+    echo_address: Address,
     echo_opened: Receiver<ConnHandle>,
     result: Receiver<(Stopped, LoopStats)>,
     thread: Option<JoinHandle<()>>,
@@ -142,17 +142,15 @@ impl Served {
         let (ended, result) = channel();
         let thread = std::thread::spawn(move || {
             let mut event_loop = EventLoop::with_config(loop_config).unwrap();
-            let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
             let mut reactor = event_loop.reactor();
             let tested = Server::new(move |_peer: &net_reactor::Peer| factory())
                 .connections(config)
-                .listen_on(&mut reactor, anywhere)
+                .listen_on(&mut reactor, anywhere())
                 .unwrap();
             let echo = move |_peer: &net_reactor::Peer| Echo { opened: Some(opened.clone()) };
             let echo =
-                Server::new(echo).connections(brief()).listen_on(&mut reactor, anywhere).unwrap();
-            let addresses =
-                [tested, echo].map(|id| reactor.listener_address(id).unwrap().ip().unwrap());
+                Server::new(echo).connections(brief()).listen_on(&mut reactor, anywhere()).unwrap();
+            let addresses = [tested, echo].map(|id| reactor.listener_address(id).unwrap());
             bound.send((addresses, event_loop.handle())).unwrap();
             let stopped = event_loop.run().unwrap();
             // Nobody listens any more if the test has failed.
@@ -163,12 +161,12 @@ impl Served {
     }
 
     pub(crate) fn peer(&self) -> Peer {
-        Peer::connect(self.address)
+        Peer::connect(&self.address)
     }
 
     /// Opens another connection of the same loop, one that echoes.
     pub(crate) fn bystander(&self) -> Bystander {
-        let peer = Peer::connect(self.echo_address);
+        let peer = Peer::connect(&self.echo_address);
         let handle = self.echo_opened.recv_timeout(PATIENCE).unwrap();
         Bystander { peer, handle }
     }
@@ -220,7 +218,7 @@ impl Bystander {
 /// A loop that is turned by hand, with one listener.
 pub(crate) struct ByHand {
     pub(crate) event_loop: EventLoop,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
 }
 
 impl ByHand {
@@ -230,13 +228,12 @@ impl ByHand {
     ) -> Self {
         hush();
         let mut event_loop = EventLoop::new().unwrap();
-        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut reactor = event_loop.reactor();
         let listener = Server::new(move |_peer: &net_reactor::Peer| factory())
             .connections(config)
-            .listen_on(&mut reactor, anywhere)
+            .listen_on(&mut reactor, anywhere())
             .unwrap();
-        let address = reactor.listener_address(listener).unwrap().ip().unwrap();
+        let address = reactor.listener_address(listener).unwrap();
         Self { event_loop, address }
     }
 

@@ -18,12 +18,12 @@ fn connected(
     by_hand: &mut ByHand,
     watch: &Watch,
     count: usize,
-    connect: fn(std::net::SocketAddr) -> Peer,
+    connect: fn(&net_reactor::Address) -> Peer,
 ) -> (Vec<Peer>, Vec<ConnHandle>) {
     let mut peers = Vec::new();
     let mut handles = Vec::new();
     for _ in 0..count {
-        peers.push(connect(by_hand.address));
+        peers.push(connect(&by_hand.address));
         by_hand.turn_until(|_| {
             handles.extend(watch.so_far().into_iter().filter_map(|seen| match seen {
                 Seen::Open(handle) => Some(handle),
@@ -146,7 +146,7 @@ fn an_empty_write_leaves_nothing_behind_for_the_next_turn() {
 fn a_small_write_behind_a_large_one_does_not_overtake_it() {
     let (plan, watch) = Plan::passive();
     let served = Served::new(move || plan.probe());
-    let mut peer = Peer::connect_small(served.address);
+    let mut peer = Peer::connect_small(&served.address);
     let handle = watch.opened();
     let (told, written) = channel();
     command(&handle, move |conn| {
