@@ -2,10 +2,10 @@
 
 use std::io;
 
+use mio::event;
 use mio::net::TcpListener;
 #[cfg(unix)]
 use mio::net::UnixListener;
-use mio::{Interest, Registry, Token, event};
 
 use super::sockets;
 use super::stream::Stream;
@@ -20,11 +20,11 @@ use crate::sys::{ListenOptions, ListeningSocket};
 pub(crate) enum Listener {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix {
-        listener: UnixListener,
-        /// The file that goes when the socket does, if it was made here.
-        _file: Option<SocketFile>,
-    },
+    /// With the file that goes when the socket does, if it was made here.
+    Unix(
+        UnixListener,
+        #[expect(dead_code, reason = "it is there to be dropped")] Option<SocketFile>,
+    ),
 }
 
 impl Listener {
@@ -34,7 +34,7 @@ impl Listener {
             #[cfg(unix)]
             Address::Unix(address) => {
                 let (listener, file) = unix::listen(address, options)?;
-                Ok(Self::Unix { listener, _file: file })
+                Ok(Self::Unix(listener, file))
             }
             #[cfg(not(unix))]
             Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
@@ -50,8 +50,7 @@ impl Listener {
             #[cfg(unix)]
             Family::Unix(listener) => {
                 listener.set_nonblocking(true)?;
-                let listener = UnixListener::from_std(listener);
-                Ok(Self::Unix { listener, _file: None })
+                Ok(Self::Unix(UnixListener::from_std(listener), None))
             }
         }
     }
@@ -63,7 +62,7 @@ impl Listener {
                 Ok((Stream::Tcp(stream), Address::Ip(peer)))
             }
             #[cfg(unix)]
-            Self::Unix { listener, .. } => {
+            Self::Unix(listener, ..) => {
                 let (stream, peer) = listener.accept()?;
                 Ok((Stream::Unix(stream), unix::address(&peer)))
             }
@@ -74,39 +73,12 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Address::Ip),
             #[cfg(unix)]
-            Self::Unix { listener, .. } => listener.local_addr().map(|name| unix::address(&name)),
+            Self::Unix(listener, ..) => listener.local_addr().map(|name| unix::address(&name)),
         }
     }
 
-    fn source(&mut self) -> &mut dyn event::Source {
-        match self {
-            Self::Tcp(listener) => listener,
-            #[cfg(unix)]
-            Self::Unix { listener, .. } => listener,
-        }
-    }
-}
-
-impl event::Source for Listener {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interests: Interest,
-    ) -> io::Result<()> {
-        self.source().register(registry, token, interests)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interests: Interest,
-    ) -> io::Result<()> {
-        self.source().reregister(registry, token, interests)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.source().deregister(registry)
+    /// Returns what is registered.
+    pub(super) fn source(&mut self) -> &mut dyn event::Source {
+        either!(self, listener => listener)
     }
 }

@@ -1,5 +1,16 @@
 //! The real kernel, over `mio` (readiness, wake-up) and `socket2` (socket options).
 
+/// Makes the same call on the socket of either family.
+macro_rules! either {
+    ($self:expr, $socket:ident => $call:expr) => {
+        match $self {
+            Self::Tcp($socket) => $call,
+            #[cfg(unix)]
+            Self::Unix($socket, ..) => $call,
+        }
+    };
+}
+
 mod datagrams;
 mod fds;
 mod listener;
@@ -69,7 +80,7 @@ impl Native {
     ) -> io::Result<(Listener, Address)> {
         let bound = listener.local_address()?;
         let readable = mio::Interest::READABLE;
-        self.poll.registry().register(&mut listener, kernel_word(token), readable)?;
+        self.poll.registry().register(listener.source(), kernel_word(token), readable)?;
         Ok((listener, bound))
     }
 }
@@ -187,7 +198,7 @@ impl Sys for Native {
 
     fn close_listener(&mut self, mut listener: Listener) {
         // A failure means that the registration is gone, which is what was asked for.
-        let _ = self.poll.registry().deregister(&mut listener);
+        let _ = self.poll.registry().deregister(listener.source());
     }
 
     fn connect(
@@ -209,11 +220,11 @@ impl Sys for Native {
     }
 
     fn register(&mut self, token: Token, stream: &mut Stream) -> io::Result<()> {
-        self.poll.registry().register(stream, kernel_word(token), interests())
+        self.poll.registry().register(stream.source(), kernel_word(token), interests())
     }
 
     fn rename(&mut self, token: Token, stream: &mut Stream) -> io::Result<()> {
-        self.poll.registry().reregister(stream, kernel_word(token), interests())
+        self.poll.registry().reregister(stream.source(), kernel_word(token), interests())
     }
 
     fn receive(&mut self, stream: &mut Stream, into: &mut [u8]) -> io::Result<usize> {
@@ -250,7 +261,7 @@ impl Sys for Native {
         }
         // Deregistered first: a descriptor that a child process inherited keeps its registration
         // alive beyond the close. A failure means that it was never registered.
-        let _ = self.poll.registry().deregister(&mut stream);
+        let _ = self.poll.registry().deregister(stream.source());
     }
 
     fn resolve(&mut self, query: Key, host: &str) {

@@ -3,10 +3,10 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 
+use mio::event;
 use mio::net::TcpStream;
 #[cfg(unix)]
 use mio::net::UnixStream;
-use mio::{Interest, Registry, Token, event};
 
 use super::sockets;
 #[cfg(unix)]
@@ -34,38 +34,22 @@ impl Stream {
     }
 
     pub(super) fn receive(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(into),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.read(into),
-        }
+        either!(self, stream => stream.read(into))
     }
 
     pub(super) fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match (self, slices) {
-            (Self::Tcp(stream), [only]) => stream.write(only),
-            (Self::Tcp(stream), several) => stream.write_vectored(several),
-            #[cfg(unix)]
-            (Self::Unix(stream), [only]) => stream.write(only),
-            #[cfg(unix)]
-            (Self::Unix(stream), several) => stream.write_vectored(several),
+        match slices {
+            [only] => either!(self, stream => stream.write(only)),
+            several => either!(self, stream => stream.write_vectored(several)),
         }
     }
 
     pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
-        match self {
-            Self::Tcp(stream) => stream.take_error(),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.take_error(),
-        }
+        either!(self, stream => stream.take_error())
     }
 
     pub(super) fn shutdown_write(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
-        }
+        either!(self, stream => stream.shutdown(Shutdown::Write))
     }
 
     pub(super) fn peer_address(&self) -> io::Result<Address> {
@@ -111,35 +95,8 @@ impl Stream {
         }
     }
 
-    fn source(&mut self) -> &mut dyn event::Source {
-        match self {
-            Self::Tcp(stream) => stream,
-            #[cfg(unix)]
-            Self::Unix(stream) => stream,
-        }
-    }
-}
-
-impl event::Source for Stream {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interests: Interest,
-    ) -> io::Result<()> {
-        self.source().register(registry, token, interests)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interests: Interest,
-    ) -> io::Result<()> {
-        self.source().reregister(registry, token, interests)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.source().deregister(registry)
+    /// Returns what is registered.
+    pub(super) fn source(&mut self) -> &mut dyn event::Source {
+        either!(self, stream => stream)
     }
 }
