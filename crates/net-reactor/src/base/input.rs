@@ -229,8 +229,9 @@ fn cut_at(bytes: &[u8], delimiter: &[u8]) -> usize {
     candidates.find(|at| delimiter.starts_with(&bytes[*at..])).unwrap_or(bytes.len())
 }
 
-/// Counts what a search looks at, in tests.
-fn examined(bytes: &[u8]) -> &[u8] {
+/// Counts what a search looks at, or a codec copies, in tests.
+#[inline]
+pub(crate) fn examined(bytes: &[u8]) -> &[u8] {
     #[cfg(test)]
     EXAMINED.with(|examined| examined.set(examined.get() + bytes.len()));
     bytes

@@ -29,6 +29,7 @@ pub(crate) use inbound::MOVED;
 pub(crate) use inbound::{Inbound, ScanMark};
 #[cfg(test)]
 pub(crate) use input::EXAMINED;
+pub(crate) use input::examined;
 pub use input::{Input, TooLong};
 pub(crate) use lendable::Lendable;
 pub(crate) use outbound::{OutQueue, SHARE_BYTES_MIN};

@@ -1,7 +1,7 @@
 //! Netstrings: `5:hello,`.
 
 use super::{DecodeError, Decoder, EncodeError, Encoder, FRAME_BYTES_MAX, Output};
-use crate::base::Input;
+use crate::base::{Input, examined};
 
 /// Netstrings: the length in decimal digits, a colon, the frame, a comma.
 ///
@@ -34,16 +34,21 @@ impl Netstring {
         let limit_bytes = self.frame_bytes_max;
         let mut length = 0_u64;
         for (at, byte) in bytes.iter().enumerate() {
+            examined(std::slice::from_ref(byte));
             match byte {
                 b'0'..=b'9' if at > 0 && length == 0 => {
                     return Err(DecodeError::malformed("a length begins with a zero"));
                 }
                 b'0'..=b'9' => {
-                    length = length.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
-                    if length > limit_bytes as u64 {
-                        let announced_bytes = Some(length);
-                        return Err(DecodeError::TooLong { announced_bytes, limit_bytes });
-                    }
+                    let longer = length.checked_mul(10);
+                    let longer = longer.and_then(|tens| tens.checked_add(u64::from(byte - b'0')));
+                    // Without a number there is an end of digits too, whatever the limit.
+                    length = match longer {
+                        Some(length) if length <= limit_bytes as u64 => length,
+                        announced_bytes => {
+                            return Err(DecodeError::TooLong { announced_bytes, limit_bytes });
+                        }
+                    };
                 }
                 b':' if at > 0 => {
                     // At most the limit, which is a `usize`.

@@ -48,6 +48,9 @@ fn a_length_over_the_limit_is_refused_when_it_is_read() {
     assert_eq!(end(LengthField::u64(4).uncounted(9), &[0xff; 12]), too_long(u64::MAX));
     assert_eq!(end(Netstring::new(), b"1048577"), too_long(LIMIT as u64 + 1));
     assert_eq!(end(Netstring::new(), b"99999999999999999999999999"), too_long(9_999_999));
+    // A limit above every number is no leave to send digits for ever.
+    let no_number = DecodeError::TooLong { announced_bytes: None, limit_bytes: usize::MAX };
+    assert_eq!(end(Netstring::new().max(usize::MAX), &[b'9'; 21]), Err(no_number));
 }
 
 #[test]
