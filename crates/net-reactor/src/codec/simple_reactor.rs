@@ -9,7 +9,7 @@ use self::obfuscation::{obfuscate, reveal};
 #[cfg(feature = "zlib")]
 use super::{Compressed, Compression, compressed::SPARE_BYTES_MAX};
 use super::{DecodeError, Decoder, EncodeError, Encoder, FRAME_BYTES_MAX, LengthPrefix, Output};
-use crate::base::Input;
+use crate::base::{Input, examined};
 
 /// The bytes of the length in front of a frame.
 const LENGTH_BYTES: usize = 4;
@@ -109,7 +109,7 @@ impl SimpleReactor {
     /// Returns what a frame holds, after all that was done to it is undone.
     fn payload<'a>(&mut self, body: &'a [u8]) -> Result<Payload<'a>, DecodeError> {
         if self.obfuscates {
-            let mut revealed = body.to_vec();
+            let mut revealed = examined(body).to_vec();
             reveal(&mut revealed);
             let unpacked = self.unpack(&revealed)?;
             return Ok(unpacked.unwrap_or(Payload::Revealed(revealed)));

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use tokio_util::codec as theirs;
 
 use super::{Decoder, Encoder, FRAME_BYTES_MAX, Output};
-use crate::base::Input;
+use crate::base::{Input, examined};
 
 /// What a decoder may reserve beyond twice the limit: `BytesMut` rounds up to this when it moves.
 const RESERVED_BYTES_FREE: usize = 64 * 1024;
@@ -100,7 +100,7 @@ impl<C> TokioCodec<C> {
             larger.extend_from_slice(&self.buffer);
             self.buffer = larger;
         }
-        self.buffer.extend_from_slice(part);
+        self.buffer.extend_from_slice(examined(part));
         part.len() == fresh.len()
     }
 }
