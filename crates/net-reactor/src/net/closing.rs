@@ -28,7 +28,7 @@ impl Net {
                 self.finish(key, reason, CloseHow::Reset, ops);
             }
             Phase::Open => {
-                if conn.config.layer.is_some() {
+                if conn.config.layer.is_some() && conn.feed == Feed::Off {
                     self.finish_layer(key, ops);
                 }
                 let open = self.conns.get_mut(key).filter(|conn| conn.phase == Phase::Open);
@@ -82,7 +82,7 @@ impl Net {
         ops: &mut O,
     ) -> Result<(), Closed> {
         let conn = self.conns.get_mut(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
-        if conn.config.layer.is_some() {
+        if conn.config.layer.is_some() && conn.feed == Feed::Off {
             self.finish_layer(key, ops);
         }
         let conn = self.conns.get_mut(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;

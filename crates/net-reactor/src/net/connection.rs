@@ -237,6 +237,11 @@ impl Connection {
         matches!(self.phase, Phase::Connecting | Phase::Open) && !finished
     }
 
+    /// Whether output may still come, from the handler or from what feeds the connection.
+    pub(super) fn takes_output(&self) -> bool {
+        self.is_writable() || self.feed != Feed::Off
+    }
+
     pub(crate) fn stats(&self) -> ConnStats {
         ConnStats {
             bytes_in: self.bytes_in,

@@ -46,7 +46,14 @@ impl Net {
             goodbye.patience_ends = self.now + conn.config.linger;
             self.timers.rearm(goodbye.deadline, goodbye.patience_ends);
         }
-        self.append_shared(key, bytes, ops)
+        if conn.config.layer.is_none() {
+            return self.append_shared(key, bytes, ops);
+        }
+        self.append_layered(key, &bytes, ops)?;
+        if self.watched.is_present() {
+            self.tell_written(key, &bytes);
+        }
+        Ok(())
     }
 
     /// Asks for a notice once the queue is at the low mark; at once, if it is.
@@ -76,10 +83,12 @@ impl Net {
     }
 
     /// Ends feeding; a FIN that has waited for it goes behind what is queued.
-    pub(crate) fn end_feed(&mut self, key: Key) {
-        if let Some(conn) = self.conns.get_mut(key)
-            && conn.feed != Feed::Off
-        {
+    pub(crate) fn end_feed<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        let Some(conn) = self.conns.get(key).filter(|conn| conn.feed != Feed::Off) else { return };
+        if conn.config.layer.is_some() && conn.fin.is_wanted() {
+            self.finish_layer(key, ops);
+        }
+        if let Some(conn) = self.conns.get_mut(key) {
             conn.feed = Feed::Off;
             self.mark_dirty(key);
         }

@@ -42,6 +42,16 @@ impl Net {
         ops: &mut O,
     ) -> Result<(), Closed> {
         self.conns.get(key).filter(|conn| conn.is_writable()).ok_or(Closed)?;
+        self.append_layered(key, plain, ops)
+    }
+
+    /// Does so also on a connection that its handler can no longer write to.
+    pub(super) fn append_layered<O: Ops + ?Sized>(
+        &mut self,
+        key: Key,
+        plain: &[u8],
+        ops: &mut O,
+    ) -> Result<(), Closed> {
         for piece in plain.chunks(PIECE_BYTES) {
             self.transform(key, ops, |layer, wire| layer.write(piece, wire))?;
         }
@@ -56,7 +66,7 @@ impl Net {
         let _closed = self.transform(key, ops, |layer, wire| layer.flush(wire));
     }
 
-    /// Queues the layer's end, before our side finishes.
+    /// Queues the layer's end, before our side finishes; behind all that a producer is still to feed.
     pub(super) fn finish_layer<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
         let _closed = self.transform(key, ops, |layer, wire| layer.finish(wire));
     }
@@ -67,11 +77,13 @@ impl Net {
         ops: &mut O,
         append: impl FnOnce(&mut dyn super::layer::Transform, &mut Vec<u8>),
     ) -> Result<(), Closed> {
-        let writable = self.conns.get(key).is_some_and(|conn| conn.is_writable());
-        let Some(layered) = self.layers.get_mut(key).filter(|_| writable) else { return Ok(()) };
+        let takes_output = self.conns.get(key).is_some_and(|conn| conn.takes_output());
+        let Some(layered) = self.layers.get_mut(key).filter(|_| takes_output) else {
+            return Ok(());
+        };
         let mut wire = std::mem::take(&mut self.spare);
         append(&mut *layered.transform, &mut wire);
-        let queued = self.queue(key, wire.len(), ops, |out| out.push_copy(&wire));
+        let queued = self.append(key, wire.len(), ops, |out| out.push_copy(&wire));
         self.keep_spare(wire);
         queued
     }

@@ -191,7 +191,7 @@ impl Net {
 
     /// Tells the watch of a write that was accepted.
     #[cold]
-    fn tell_written(&mut self, key: Key, bytes: &[u8]) {
+    pub(super) fn tell_written(&mut self, key: Key, bytes: &[u8]) {
         if let Some(conn) = self.conns.get(key) {
             let (queued, limit) = (conn.queued_bytes(), conn.config.output_bytes_max);
             self.watched.wrote(key, bytes, queued, limit);
@@ -239,7 +239,7 @@ impl Net {
     }
 
     /// Puts bytes into the connection's own queue, behind what it has staged.
-    pub(super) fn queue<O: Ops + ?Sized>(
+    fn queue<O: Ops + ?Sized>(
         &mut self,
         key: Key,
         added_bytes: usize,
@@ -250,7 +250,7 @@ impl Net {
         self.append(key, added_bytes, ops, push)
     }
 
-    fn append<O: Ops + ?Sized>(
+    pub(super) fn append<O: Ops + ?Sized>(
         &mut self,
         key: Key,
         added_bytes: usize,

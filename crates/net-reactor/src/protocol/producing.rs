@@ -28,7 +28,7 @@ impl<E: Engine> Dispatcher<E> {
             Some(Produced::More) => core.net.await_low_mark(key),
             Some(Produced::Later) => {}
             Some(Produced::End) => {
-                core.net.end_feed(key);
+                core.net.end_feed(key, engine);
                 self.end_producer(key, ProducerEnd::Finished);
             }
             Some(Produced::Failed(source)) => {

@@ -3,6 +3,7 @@
 
 mod groups;
 mod heartbeat;
+mod layered;
 mod relay;
 mod simple_reactor;
 mod support;
