@@ -26,6 +26,11 @@ pub(super) const SPARE_BYTES_MAX: usize = 16 * 1024;
 /// be unpacked as soon as it has arrived. With [`Compression::zlib`] that is one zlib stream for a
 /// direction, with a sync flush (`Z_SYNC_FLUSH`) at the end of each frame.
 ///
+/// So a frame is packed for one connection, and leaves there with
+/// [`FrameConn::send`](crate::FrameConn::send). For a broadcast each member needs bytes of its own, which
+/// a [`Layer`](crate::Layer) makes. The inner codec must carry any bytes, as those with a length do;
+/// [`Lines`](super::Lines) would refuse most of what is packed.
+///
 /// ```
 /// # #[cfg(feature = "zlib")] {
 /// use net_reactor::prelude::*;

@@ -73,21 +73,24 @@ impl<F: AsRef<[u8]> + ?Sized> Encoder<F> for Delimited {
     fn encode(&mut self, frame: &F, output: &mut Output<'_>) -> Result<(), EncodeError> {
         let frame = frame.as_ref();
         EncodeError::check(frame.len(), self.frame_bytes_max)?;
-        output.put(frame);
-        put_delimiter(&self.delimiter, frame.len(), output)
+        put_delimited(frame, &self.delimiter, output)
     }
 }
 
-/// Ends a frame that was put; refuses one in which the peer would find an end earlier.
-pub(super) fn put_delimiter(
+/// Puts a frame and its delimiter; refuses one in which the peer would find an end earlier.
+pub(super) fn put_delimited(
+    frame: &[u8],
     delimiter: &[u8],
-    frame_len: usize,
     output: &mut Output<'_>,
 ) -> Result<(), EncodeError> {
+    // Another codec may have put a head of its own before.
+    let start = output.frame().len();
+    output.put(frame);
     output.put(delimiter);
+    let put = &output.frame()[start..];
     let first = match delimiter {
-        [byte] => memchr(*byte, output.frame()),
-        several => memmem::find(output.frame(), several),
+        [byte] => memchr(*byte, put),
+        several => memmem::find(put, several),
     };
-    if first == Some(frame_len) { Ok(()) } else { Err(EncodeError::ContainsDelimiter) }
+    if first == Some(frame.len()) { Ok(()) } else { Err(EncodeError::ContainsDelimiter) }
 }

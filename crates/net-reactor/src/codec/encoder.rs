@@ -23,6 +23,10 @@ pub trait Encoder<F: ?Sized> {
     /// Encodes one frame by itself, such as for a broadcast: encoded once, and shared with
     /// [`write_shared`](crate::Conn::write_shared).
     ///
+    /// A codec that remembers what it has sent, as `Compressed` does, encodes for one connection
+    /// alone: what it makes must leave there, in order, and makes no sense to another peer. To pack
+    /// what is broadcast, give the connections a [`Layer`](crate::Layer) instead.
+    ///
     /// # Errors
     ///
     /// As for [`encode`](Self::encode).
@@ -74,7 +78,8 @@ impl<'a> Output<'a> {
         self.bytes.reserve(bytes);
     }
 
-    /// Returns what was appended, also to change it: a length that is known only at the end, say.
+    /// Returns what was appended, also to change it: a length that is known only at the end, say. Where
+    /// another codec wraps this one, what that has put comes first.
     #[inline]
     pub fn frame(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::delimited::put_delimiter;
+use super::delimited::put_delimited;
 use super::{DecodeError, Decoder, EncodeError, Encoder, FRAME_BYTES_MAX, Output};
 use crate::base::Input;
 
@@ -109,15 +109,15 @@ impl<F: AsRef<[u8]> + ?Sized> Encoder<F> for Terminated {
         EncodeError::check(frame.len(), self.frame_bytes_max)?;
         match &self.terminator {
             Terminator::Count(count) if *count != frame.len() => {
-                return Err(EncodeError::WrongSize { bytes: frame.len(), required_bytes: *count });
+                Err(EncodeError::WrongSize { bytes: frame.len(), required_bytes: *count })
             }
-            _ => output.put(frame),
-        }
-        match &self.terminator {
             Terminator::Delimiter(delimiter) if !delimiter.is_empty() => {
-                put_delimiter(delimiter, frame.len(), output)
+                put_delimited(frame, delimiter, output)
             }
-            _ => Ok(()),
+            _ => {
+                output.put(frame);
+                Ok(())
+            }
         }
     }
 }

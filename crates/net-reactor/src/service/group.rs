@@ -46,7 +46,9 @@ pub enum SlowMembers {
 ///
 /// What is sent to a group is one buffer, however many members it has; each is subject to its own
 /// limits, and [`SlowMembers`] says what happens to a slow one. To frame it, encode it once with
-/// [`Encoder::to_bytes`](crate::codec::Encoder::to_bytes).
+/// [`Encoder::to_bytes`](crate::codec::Encoder::to_bytes). Members whose bytes are packed need a
+/// [`Layer`](crate::Layer), which packs for each of them: a codec that packs frame by frame does so for
+/// one connection alone.
 ///
 /// ```
 /// use net_reactor::codec::{Encoder, Lines};
@@ -78,8 +80,9 @@ pub enum SlowMembers {
 ///
 /// Members on the loop of the sender are sent to within the call, so that what one callback writes
 /// and broadcasts arrives in the order of its calls. The other loops get one post each, and only
-/// those that have members: there it is sent in the next turn. From one sender's thread everything
-/// arrives in the order in which it was sent.
+/// those that have members: there it is sent in the next turn. What one thread broadcasts arrives in
+/// the order in which it was sent, and so does what one thread posts. A [`post`](Self::post) from a
+/// loop's own thread comes behind what that loop still broadcasts in the same turn.
 #[derive(Clone)]
 pub struct Group {
     pub(super) shared: Arc<GroupShared>,

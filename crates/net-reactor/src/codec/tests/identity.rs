@@ -41,6 +41,22 @@ proptest! {
     }
 
     #[test]
+    fn a_codec_looks_at_nothing_that_another_has_put_before(
+        head in vec(byte(), 0..9),
+        frame in vec(byte(), 0..50),
+    ) {
+        for named in ALL {
+            let alone = (named.make)().to_bytes(&frame);
+            let mut wire = Vec::new();
+            let mut output = Output::behind(&mut wire);
+            output.put(&head);
+            let encoded = (named.make)().encode(&frame, &mut output);
+            let behind = encoded.map(|()| wire[head.len()..].to_vec().into());
+            prop_assert_eq!(behind, alone, "{}", named.name);
+        }
+    }
+
+    #[test]
     fn a_length_field_changes_nothing_but_itself(frame in vec(any::<u8>(), 0..40)) {
         let mut codec = LengthField::u16(3).uncounted(2);
         if let Ok(wire) = codec.to_bytes(&frame) {
