@@ -269,8 +269,9 @@ other. When the address cannot be reached the peer is reset, and -v says why.";
 
 const CHAT_NOTES: &str = "\
 A line is what ends in LF or CR LF. Lines that begin with / are commands: /nick NAME, /who, /quit and
-/help. Control characters are shown as \\u{1b}, to members as in the log on stdout. Who does not read
-misses lines, is told how many, and holds nobody up. Try it with `reactor connect`.";
+/help. Control characters are shown as \\u{1b}, to members as in the log on stdout, which also says why
+somebody was cut off. Who does not read misses lines, is told how many, and holds nobody up. Try it
+with `reactor connect`.";
 
 const SIM_NOTES: &str = "\
 A run is decided by its scenario and its seed: the same seed gives the same run, down to the hash of
@@ -348,7 +349,7 @@ fn one_line(text: &str) -> String {
     let said = text.split("\nUsage:").next().unwrap_or(text);
     let said = said.split("\nFor more information").next().unwrap_or(said);
     let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let said = lines.join("; ");
+    let said = lines.join("; ").replace(":; ", ": ");
     format!("{} - see `reactor --help`", said.strip_prefix("error: ").unwrap_or(&said))
 }
 
@@ -454,6 +455,7 @@ mod tests {
         for (words, says) in [
             (&["reactor"][..], "no command"),
             (&["reactor", "sing"], "unrecognized subcommand 'sing'"),
+            (&["reactor", "connect"], "arguments were not provided: <ADDR> - see"),
             (&["reactor", "pingpong", "--sise", "1"], "similar argument exists: '--size'"),
             (&["reactor", "pingpong", "--size", "0"], "--size"),
             (&["reactor", "pingpong", "--duration", "5"], "needs a unit"),

@@ -1,5 +1,7 @@
 //! A member of the room.
 
+use std::error::Error as _;
+
 use net_reactor::codec::{DecodeError, Lines};
 use net_reactor::prelude::*;
 
@@ -139,13 +141,18 @@ impl FrameHandler<Lines> for Member {
         Self::tell(conn, format!("* you read too slowly and have missed {missed} lines\n"))
     }
 
-    fn on_close(&mut self, conn: &mut Chat<'_>, _reason: CloseReason) {
+    fn on_close(&mut self, conn: &mut Chat<'_>, reason: CloseReason) {
         let Some(name) = self.name.take() else { return };
         self.room.leave(&name);
         self.room.log().line("A user has left the chat room.".to_owned());
         // When all leave at once, nobody needs to hear of each.
-        if !conn.reactor().is_stopping() {
-            self.room.group().broadcast(conn.reactor(), format!("* {name} has left\n"));
+        if conn.reactor().is_stopping() {
+            return;
         }
+        if !reason.is_clean() {
+            let cause = reason.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            self.room.log().line(format!("{name} was cut off: {reason}{cause}"));
+        }
+        self.room.group().broadcast(conn.reactor(), format!("* {name} has left\n"));
     }
 }
