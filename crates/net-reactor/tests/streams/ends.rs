@@ -8,9 +8,7 @@ use super::support::{Log, solo};
 /// Tornado 48: a plain closed error, and no word of the limit.
 #[test]
 fn an_end_before_the_match_is_told_as_the_end() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_until(b"\n", 100, move |_, line| {
             noted.read(line);
             Ok(())
@@ -25,8 +23,7 @@ fn an_end_before_the_match_is_told_as_the_end() {
 
 #[test]
 fn an_end_that_is_passed_on_is_no_failure() {
-    let log = Log::default();
-    let mut solo = solo(&log, |stream| {
+    let (mut solo, _log) = solo(|stream, _| {
         stream.write("hello")?;
         stream.read_until(b"\n", 100, |_, line| {
             line?;
@@ -41,9 +38,7 @@ fn an_end_that_is_passed_on_is_no_failure() {
 
 #[test]
 fn a_short_end_leaves_the_bytes_readable_and_refuses_what_they_do_not_satisfy() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_bytes(10, Amount::Whole, move |stream, bytes| {
             noted.read(bytes);
             let refused = stream.read_bytes(7, Amount::Whole, |_, _| Ok(()));
@@ -72,9 +67,7 @@ fn a_short_end_leaves_the_bytes_readable_and_refuses_what_they_do_not_satisfy() 
 /// Tornado 44 and 47: what arrived with the end is read, one read after the other.
 #[test]
 fn bytes_that_came_with_the_end_satisfy_reads() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.on_message(move |stream, _| {
             let noted = noted.clone();
             stream.read_until(b"\n", 100, move |_, line| {
@@ -101,9 +94,7 @@ fn bytes_that_came_with_the_end_satisfy_reads() {
 /// Tornado 45: what is left when the peer has finished is read later, from the stream's own buffer.
 #[test]
 fn what_a_finished_peer_left_is_read_later_if_the_stream_is_kept_open() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         let told = noted.clone();
         stream.read_bytes(100, Amount::Whole, move |stream, bytes| {
             told.read(bytes);
@@ -141,9 +132,7 @@ fn what_a_finished_peer_left_is_read_later_if_the_stream_is_kept_open() {
 
 #[test]
 fn reading_until_the_end_gets_all_and_can_be_answered() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_until_close(move |stream, bytes| {
             assert!(stream.close_reason().is_none());
             stream.write(bytes?)?;
@@ -162,9 +151,7 @@ fn reading_until_the_end_gets_all_and_can_be_answered() {
 
 #[test]
 fn reading_until_the_end_resolves_on_a_reset_with_the_cause() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_until_close(move |stream, bytes| {
             noted.read(bytes.as_deref().map_err(|error| *error));
             noted.note(stream.close_reason().expect("it is known").to_string());
@@ -181,9 +168,7 @@ fn reading_until_the_end_resolves_on_a_reset_with_the_cause() {
 /// Tornado 49.
 #[test]
 fn the_close_callback_comes_last_and_once_with_a_read_pending() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_bytes(9, Amount::Whole, move |stream, bytes| {
             noted.read(bytes);
             let refused = stream.read_bytes(1, Amount::Whole, |_, _| Ok(()));
@@ -199,8 +184,7 @@ fn the_close_callback_comes_last_and_once_with_a_read_pending() {
 
 #[test]
 fn a_reset_is_noticed_while_no_read_is_pending() {
-    let log = Log::default();
-    let mut solo = solo(&log, |_stream| Ok(()));
+    let (mut solo, log) = solo(|_stream, _| Ok(()));
     solo.feed("unread");
     solo.reset();
     assert_eq!(log.take(), ["over: reset by the peer"]);
@@ -209,9 +193,7 @@ fn a_reset_is_noticed_while_no_read_is_pending() {
 #[test]
 fn a_close_resolves_a_read_that_can_be_satisfied_and_fails_others() {
     for (count, told) in [(3, "two"), (5, "Closed")] {
-        let log = Log::default();
-        let noted = log.clone();
-        let mut solo = solo(&log, move |stream| {
+        let (mut solo, log) = solo(move |stream, noted| {
             let first = noted.clone();
             stream.read_bytes(3, Amount::Whole, move |_, one| {
                 first.read(one);
@@ -239,9 +221,7 @@ fn a_close_resolves_a_read_that_can_be_satisfied_and_fails_others() {
 
 #[test]
 fn a_close_within_a_read_serves_what_was_asked_for_before() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_bytes(3, Amount::Whole, move |stream, one| {
             noted.read(one);
             let inner = noted.clone();
@@ -263,9 +243,7 @@ fn a_close_within_a_read_serves_what_was_asked_for_before() {
 
 #[test]
 fn a_failure_closes_and_tells_the_read_that_was_started_before_it() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_bytes(1, Amount::Whole, move |stream, _| {
             stream.read_bytes(1, Amount::Whole, move |_, bytes| {
                 noted.read(bytes);
@@ -282,9 +260,7 @@ fn a_failure_closes_and_tells_the_read_that_was_started_before_it() {
 
 #[test]
 fn a_stop_tells_the_pending_read() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_bytes(1, Amount::Whole, move |_, bytes| {
             noted.read(bytes);
             Ok(())
@@ -315,9 +291,7 @@ fn reads_of_nothing_and_of_the_rest_cannot_go_on_for_ever_on_a_closed_stream() {
         assert!(times < 5, "it goes on and on");
         Ok(())
     }
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_bytes(1, Amount::Whole, move |stream, one| {
             one?;
             stream.close();

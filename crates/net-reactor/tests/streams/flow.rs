@@ -10,9 +10,7 @@ use super::support::{Log, solo};
 fn who_reads_little_takes_little_out_of_the_kernel() {
     /// What a loop receives from one connection in a turn.
     const SHARE: u64 = 256 * 1024;
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.on_message(move |stream, _| {
             let noted = noted.clone();
             stream.read_bytes(10, Amount::Whole, move |stream, bytes| {
@@ -49,9 +47,7 @@ fn ten_megabytes_pass_a_reader_that_reads_in_pieces() {
         })?;
         Ok(())
     }
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| pieces(stream, noted, 10_000_000));
+    let (mut solo, log) = solo(|stream, noted| pieces(stream, noted, 10_000_000));
     for _ in 0..100 {
         solo.feed(vec![b'x'; 100_000]);
     }

@@ -13,9 +13,8 @@ enum By {
 }
 
 /// Reads up to `f`, at most `max` bytes, and notes the outcome; then whatever follows.
-fn until_f(log: &Log, by: By, max: usize) -> net_reactor::sim::Solo<Stream> {
-    let noted = log.clone();
-    solo(log, move |stream| {
+fn until_f(by: By, max: usize) -> (net_reactor::sim::Solo<Stream>, Log) {
+    solo(move |stream, noted| {
         let then = move |stream: &mut StreamConn<'_>, bytes: Result<&[u8], _>| {
             noted.read(bytes);
             if bytes.is_ok() {
@@ -49,8 +48,7 @@ const FEEDS: [(&str, By); 4] = [
 fn a_match_that_ends_at_the_maximum_is_read() {
     for (feed, by) in FEEDS {
         for byte_by_byte in [false, true] {
-            let log = Log::default();
-            let mut solo = until_f(&log, by, 6);
+            let (mut solo, log) = until_f(by, 6);
             if byte_by_byte {
                 solo.feed_each_byte(feed)
             } else {
@@ -72,8 +70,7 @@ fn a_match_that_ends_at_the_maximum_is_read() {
 fn a_match_that_ends_beyond_the_maximum_fails_and_closes_after_a_last_word() {
     for (feed, by) in FEEDS {
         for byte_by_byte in [false, true] {
-            let log = Log::default();
-            let mut solo = until_f(&log, by, 5);
+            let (mut solo, log) = until_f(by, 5);
             if byte_by_byte {
                 solo.feed_each_byte(feed)
             } else {
@@ -90,8 +87,7 @@ fn a_match_that_ends_beyond_the_maximum_fails_and_closes_after_a_last_word() {
 
 #[test]
 fn a_violation_that_is_passed_on_is_the_peers_fault_too() {
-    let log = Log::default();
-    let mut solo = solo(&log, |stream| {
+    let (mut solo, log) = solo(|stream, _| {
         stream.read_until(b"\n", 3, |_, line| {
             line?;
             Ok(())
@@ -122,10 +118,8 @@ fn a_read_that_outgrows_the_buffer_fails_and_closes() {
         Ok(())
     };
     for begin in [until, until_close] {
-        let log = Log::default();
-        let noted = log.clone();
         let config = ConnConfig::default().input_max(LIMIT);
-        let mut solo = solo_with(config, &log, move |stream| begin(stream, noted));
+        let (mut solo, log) = solo_with(config, begin);
         solo.feed(vec![b'x'; LIMIT]);
         assert!(log.take().is_empty(), "exactly the limit is fine");
         solo.feed("x");
@@ -139,10 +133,8 @@ fn a_read_that_outgrows_the_buffer_fails_and_closes() {
 
 #[test]
 fn what_could_never_fit_is_refused_and_a_buffer_of_the_callers_has_room() {
-    let log = Log::default();
-    let noted = log.clone();
     let config = ConnConfig::default().input_max(1_000);
-    let mut solo = solo_with(config, &log, move |stream| {
+    let (mut solo, log) = solo_with(config, |stream, noted| {
         let refused = stream.read_bytes(1_001, Amount::Whole, |_, _| Ok(()));
         assert_eq!(refused, Err(ReadRefused::TooLarge { limit_bytes: 1_000 }));
         stream.read_into(Vec::new(), 600_000, Amount::Whole, move |_, buffer, result| {

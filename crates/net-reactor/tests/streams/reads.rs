@@ -17,9 +17,7 @@ fn lines(stream: &mut StreamConn<'_>, log: Log) -> Flow {
 #[test]
 fn a_read_ends_behind_its_match_and_the_next_begins_there() {
     for byte_by_byte in [false, true] {
-        let log = Log::default();
-        let noted = log.clone();
-        let mut solo = solo(&log, move |stream| lines(stream, noted));
+        let (mut solo, log) = solo(lines);
         let feed = "first\nsecond\n\nrest";
         if byte_by_byte {
             solo.feed_each_byte(feed);
@@ -34,9 +32,7 @@ fn a_read_ends_behind_its_match_and_the_next_begins_there() {
 
 #[test]
 fn no_read_is_told_within_the_call_that_starts_it() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_bytes(1, Amount::Whole, move |stream, first| {
             noted.read(first);
             let inner = noted.clone();
@@ -75,9 +71,7 @@ fn reads_of_nothing_are_told_though_nothing_arrives_and_do_not_hold_the_loop() {
         }
         Ok(())
     }
-    let log = Log::default();
-    let noted = log.clone();
-    let _solo = solo(&log, move |stream| {
+    let (_solo, log) = solo(|stream, noted| {
         stream.read_into(Vec::new(), 0, Amount::Whole, move |stream, buffer, result| {
             assert_eq!((buffer.len(), result), (0, Ok(())));
             noted.note("into");
@@ -90,9 +84,7 @@ fn reads_of_nothing_are_told_though_nothing_arrives_and_do_not_hold_the_loop() {
 
 #[test]
 fn a_second_read_is_refused_while_one_is_pending() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         let first = noted.clone();
         stream.read_bytes(3, Amount::Whole, move |_, bytes| {
             first.read(bytes);
@@ -111,9 +103,7 @@ fn a_second_read_is_refused_while_one_is_pending() {
 /// Tornado 51.
 #[test]
 fn partial_reads_take_what_there_is_and_whole_ones_wait() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_bytes(50, Amount::Partial, move |stream, some| {
             noted.read(some);
             stream.read_bytes(2, Amount::Partial, move |stream, two| {
@@ -139,9 +129,7 @@ fn partial_reads_take_what_there_is_and_whole_ones_wait() {
 /// Tornado 51.
 #[test]
 fn a_read_into_a_buffer_goes_behind_what_it_holds_and_begins_with_what_had_arrived() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_until(b"\n", 10, move |stream, _line| {
             stream.read_into(
                 b"> ".to_vec(),
@@ -174,9 +162,7 @@ fn a_read_into_a_buffer_goes_behind_what_it_holds_and_begins_with_what_had_arriv
 
 #[test]
 fn a_read_started_from_elsewhere_is_served_from_what_has_arrived() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         let lines = noted.clone();
         stream.on_message(move |stream, _message| {
             let noted = lines.clone();
@@ -206,9 +192,7 @@ fn a_read_started_from_elsewhere_is_served_from_what_has_arrived() {
 
 #[test]
 fn a_read_behind_a_read_of_nothing_finds_what_has_arrived() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_bytes(1, Amount::Whole, move |stream, first| {
             noted.read(first);
             stream.read_bytes(0, Amount::Whole, move |stream, none| {

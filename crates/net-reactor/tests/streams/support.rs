@@ -38,25 +38,22 @@ impl Log {
     }
 }
 
-/// Runs a stream alone; its end is noted.
+/// Runs a stream alone, with a log that `start` gets too; its end is noted.
 pub(crate) fn solo(
-    log: &Log,
-    start: impl FnOnce(&mut StreamConn<'_>) -> Flow + 'static,
-) -> Solo<Stream> {
-    solo_with(ConnConfig::default(), log, start)
+    start: impl FnOnce(&mut StreamConn<'_>, Log) -> Flow + 'static,
+) -> (Solo<Stream>, Log) {
+    solo_with(ConnConfig::default(), start)
 }
 
 pub(crate) fn solo_with(
     config: ConnConfig,
-    log: &Log,
-    start: impl FnOnce(&mut StreamConn<'_>) -> Flow + 'static,
-) -> Solo<Stream> {
-    let log = log.clone();
-    Solo::with_config(
-        config,
-        Stream::new(move |stream| {
-            stream.on_close(move |_stream, reason| log.note(format!("over: {reason}")));
-            start(stream)
-        }),
-    )
+    start: impl FnOnce(&mut StreamConn<'_>, Log) -> Flow + 'static,
+) -> (Solo<Stream>, Log) {
+    let log = Log::default();
+    let (noted, end) = (log.clone(), log.clone());
+    let stream = Stream::new(move |stream| {
+        stream.on_close(move |_stream, reason| end.note(format!("over: {reason}")));
+        start(stream, noted)
+    });
+    (Solo::with_config(config, stream), log)
 }

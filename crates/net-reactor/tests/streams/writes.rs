@@ -10,9 +10,7 @@ use super::support::{Log, solo, solo_with};
 
 #[test]
 fn writes_are_told_in_order_when_the_kernel_took_them_and_never_within_the_call() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         for number in 0..3 {
             let noted = noted.clone();
             let bytes = if number == 1 { String::new() } else { format!("{number}") };
@@ -39,17 +37,13 @@ fn an_empty_write_resolves_and_a_chain_of_them_does_not_hold_the_loop() {
         })?;
         Ok(())
     }
-    let log = Log::default();
-    let noted = log.clone();
-    let _solo = solo(&log, move |stream| empty(stream, noted, 2));
+    let (_solo, log) = solo(|stream, noted| empty(stream, noted, 2));
     assert_eq!(log.take(), ["2", "1", "0"]);
 }
 
 #[test]
 fn a_write_that_the_kernel_has_no_room_for_is_told_when_it_has() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.on_message(move |stream, _| {
             for (name, length) in [("none", 0), ("first", 20_000), ("second", 20_000)] {
                 let noted = noted.clone();
@@ -72,10 +66,8 @@ fn a_write_that_the_kernel_has_no_room_for_is_told_when_it_has() {
 
 #[test]
 fn a_write_beyond_the_limit_is_refused_and_leaves_the_stream_open() {
-    let log = Log::default();
-    let noted = log.clone();
     let config = ConnConfig::default().output_max(1_000).on_high_mark(OnHighMark::Tell);
-    let mut solo = solo_with(config, &log, move |stream| {
+    let (mut solo, log) = solo_with(config, |stream, noted| {
         stream.on_message(move |stream, _| {
             stream.write(vec![b'x'; 600])?;
             let full = Err(WriteRefused::Full { limit_bytes: 1_000 });
@@ -101,9 +93,7 @@ fn a_write_beyond_the_limit_is_refused_and_leaves_the_stream_open() {
 #[test]
 fn writes_that_a_reset_or_an_abort_cut_off_are_told_so_before_the_close_callback() {
     for aborts in [false, true] {
-        let log = Log::default();
-        let noted = log.clone();
-        let mut solo = solo(&log, move |stream| {
+        let (mut solo, log) = solo(|stream, noted| {
             stream.on_message(move |stream, message| {
                 if message.is::<u8>() {
                     stream.abort();
@@ -134,9 +124,7 @@ fn writes_that_a_reset_or_an_abort_cut_off_are_told_so_before_the_close_callback
 
 #[test]
 fn a_close_lets_queued_writes_complete() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.write_then("last words", move |_, result| {
             noted.value(result);
             Ok(())
@@ -168,10 +156,9 @@ fn every_one_of_many_writes_completes_in_its_order() {
         })?;
         Ok(())
     }
-    let log = Log::default();
     let done = Rc::new(Cell::new(0));
     let counted = Rc::clone(&done);
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, _log) = solo(move |stream, _| {
         for writer in 0..10 {
             write(stream, writer, PIECES, Rc::clone(&counted))?;
         }
@@ -192,10 +179,9 @@ fn answers_that_nobody_reads_hold_the_reads_back() {
         })?;
         Ok(())
     }
-    let log = Log::default();
     let read = Rc::new(Cell::new(0));
     let counted = Rc::clone(&read);
-    let mut solo = solo(&log, move |stream| echo(stream, counted));
+    let (mut solo, _log) = solo(move |stream, _| echo(stream, counted));
     solo.full(true);
     for _ in 0..10 {
         solo.feed(vec![b'x'; 100_000]);
@@ -208,9 +194,7 @@ fn answers_that_nobody_reads_hold_the_reads_back() {
 
 #[test]
 fn a_read_that_was_held_back_is_satisfied_by_what_had_arrived_when_a_reset_ends_it() {
-    let log = Log::default();
-    let noted = log.clone();
-    let mut solo = solo(&log, move |stream| {
+    let (mut solo, log) = solo(|stream, noted| {
         stream.read_bytes(1, Amount::Whole, move |stream, _first| {
             // More than the marks allow: what is behind the first byte waits.
             stream.write(vec![b'x'; 300_000])?;
@@ -239,10 +223,8 @@ fn a_read_that_was_held_back_is_satisfied_by_what_had_arrived_when_a_reset_ends_
 fn writes_through_a_layer_are_told_when_the_kernel_took_what_they_became() {
     use net_reactor::codec::Compression;
 
-    let log = Log::default();
-    let noted = log.clone();
     let config = ConnConfig::default().layer(Compression::zlib());
-    let mut solo = solo_with(config, &log, move |stream| {
+    let (mut solo, log) = solo_with(config, |stream, noted| {
         stream.on_message(move |stream, _| {
             for number in 0..2 {
                 let noted = noted.clone();
