@@ -22,16 +22,16 @@ pub(super) fn run(plan: &PostPlan) -> io::Result<PostRun> {
     let posters = Posters::new(plan, || {
         let handle = handle.clone();
         move |number: u64| {
-            let mut call: net_reactor::RemoteCall = Box::new(move |reactor| {
+            let mut posted = handle.run_in_loop(move |reactor| {
                 HANDLED.set(HANDLED.get() + u64::from(number < u64::MAX));
                 if HANDLED.get() == total {
                     reactor.stop_now();
                 }
             });
             // A full inbox gives the call back: the poster waits for the loop, as a program would.
-            while let Err(refused) = handle.run_in_loop(call) {
-                call = refused.value;
+            while let Err(refused) = posted {
                 std::thread::yield_now();
+                posted = handle.run_in_loop(refused.value);
             }
         }
     });
