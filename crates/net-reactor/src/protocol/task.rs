@@ -3,17 +3,24 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
 
 use super::{Message, Reactor};
-use crate::base::{Address, ConnId, DatagramId, Key};
+use crate::base::{Address, CompactAddress, ConnId, DatagramId, Key};
 use crate::driver::Handover;
 use crate::net::Permit;
 
 /// A function posted from another thread; see [`LoopHandle::run_in_loop`](crate::LoopHandle).
 pub type RemoteCall = Box<dyn FnOnce(&mut Reactor<'_>) + Send>;
+
+/// An accepted peer on its way to the loop that will serve it.
+pub(crate) struct Adoption {
+    pub(crate) listener: Key,
+    pub(crate) socket: Handover,
+    pub(crate) peer: Address,
+    pub(crate) permit: Option<Permit>,
+}
 
 /// A function that stays on its loop.
 pub(crate) type LocalCall = Box<dyn FnOnce(&mut Reactor<'_>)>;
@@ -24,7 +31,8 @@ pub(crate) type Continuation = Box<dyn FnOnce(&mut Reactor<'_>, WorkResult)>;
 /// The outcome of a blocking job, its type forgotten on the way between the threads.
 pub(crate) type WorkResult = Result<Box<dyn Any + Send>, WorkError>;
 
-/// What other threads ask of a loop.
+/// What other threads ask of a loop: one cache line at most, since it is written on one core and read
+/// on another.
 pub(crate) enum Task {
     Run(RemoteCall),
     Send {
@@ -39,7 +47,7 @@ pub(crate) enum Task {
     Abort(ConnId),
     SendDatagram {
         socket: DatagramId,
-        to: Option<SocketAddr>,
+        to: Option<CompactAddress>,
         bytes: Bytes,
     },
     DatagramMessage {
@@ -49,12 +57,7 @@ pub(crate) enum Task {
     CloseDatagrams(DatagramId),
     Broadcast(Bytes),
     /// A socket that another loop accepted for the listener of this one.
-    Adopt {
-        listener: Key,
-        socket: Handover,
-        peer: Address,
-        permit: Option<Permit>,
-    },
+    Adopt(Box<Adoption>),
     /// A future was woken.
     #[cfg(feature = "async")]
     Poll(Key),
@@ -77,7 +80,7 @@ impl fmt::Debug for Task {
             Self::DatagramMessage { .. } => "DatagramMessage",
             Self::CloseDatagrams(_) => "CloseDatagrams",
             Self::Broadcast(_) => "Broadcast",
-            Self::Adopt { .. } => "Adopt",
+            Self::Adopt(_) => "Adopt",
             #[cfg(feature = "async")]
             Self::Poll(_) => "Poll",
             Self::Finished { .. } => "Finished",
@@ -164,4 +167,14 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_no_larger_than_a_cache_line() {
+        assert!(size_of::<Task>() <= 64, "{}", size_of::<Task>());
+    }
 }

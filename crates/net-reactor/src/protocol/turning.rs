@@ -8,7 +8,7 @@ use super::core::{Core, SpreadTo};
 use super::dispatcher::Dispatcher;
 use super::loop_shared::StopRequest;
 use super::stopping::{StopState, Stopped};
-use super::task::LocalTask;
+use super::task::{Adoption, LocalTask};
 use super::{Conn, Task};
 use crate::base::{Address, Bug, Key, planted};
 use crate::driver::{Engine, Handover};
@@ -181,6 +181,7 @@ impl<E: Engine> Dispatcher<E> {
             }
             Task::SendDatagram { socket, to, bytes } => {
                 if let Some(key) = core.datagram_key(socket) {
+                    let to = to.and_then(|to| to.get().ip());
                     core.net.send_datagram_later(key, to, &bytes, engine);
                 }
             }
@@ -195,7 +196,8 @@ impl<E: Engine> Dispatcher<E> {
             Task::Broadcast(bytes) => {
                 self.reactor().broadcast(bytes);
             }
-            Task::Adopt { listener, socket, peer, permit } => {
+            Task::Adopt(adoption) => {
+                let Adoption { listener, socket, peer, permit } = *adoption;
                 self.admit(listener, peer, permit, |engine, key| {
                     engine.adopt_handover(key, socket)
                 });
@@ -217,7 +219,8 @@ impl<E: Engine> Dispatcher<E> {
         peer: Address,
         permit: Option<Permit>,
     ) {
-        let task = Task::Adopt { listener: target.listener, socket, peer, permit };
+        let adoption = Adoption { listener: target.listener, socket, peer, permit };
+        let task = Task::Adopt(Box::new(adoption));
         // Counted now: the other loop may be slower to take peers than this one to accept them.
         target.owner.shared.connections.fetch_add(1, Ordering::Relaxed);
         let Err((task, reason)) = target.owner.post(task) else { return };
@@ -225,7 +228,8 @@ impl<E: Engine> Dispatcher<E> {
             return;
         }
         target.owner.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        if let Task::Adopt { socket, peer, permit, .. } = task {
+        if let Task::Adopt(adoption) = task {
+            let Adoption { socket, peer, permit, .. } = *adoption;
             tracing::warn!(%peer, ?reason, "cannot hand a connection over");
             self.core.count_connection();
             self.admit(listener, peer, permit, |engine, key| engine.adopt_handover(key, socket));

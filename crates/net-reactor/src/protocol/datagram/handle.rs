@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use crate::base::DatagramId;
+use crate::base::{Address, DatagramId};
 use crate::protocol::{LoopHandle, Message, PostError, Task};
 
 /// A socket of datagrams, seen from any thread.
@@ -64,6 +64,7 @@ impl DatagramHandle {
 
     fn send_any(&self, to: Option<SocketAddr>, bytes: Bytes) -> Result<(), PostError<Bytes>> {
         let len = bytes.len();
+        let to = to.map(|to| Address::Ip(to).into());
         let task = Task::SendDatagram { socket: self.id, to, bytes };
         self.owner.shared.post(task, len).map_err(|(task, reason)| match task {
             Task::SendDatagram { bytes: value, .. } => PostError { value, reason },
