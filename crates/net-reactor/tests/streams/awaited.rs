@@ -228,6 +228,24 @@ fn writes_are_refused_or_cut_off_with_a_reason() {
     assert_eq!(told, ["Err(Closed)", "Err(Closed)", "Some(\"reset by the peer\")", "served"]);
 }
 
+/// What a poll asks for is done when it is over, and until then lies in memory.
+#[test]
+fn a_poll_asks_for_no_more_than_the_queue_may_hold() {
+    let log = Log::default();
+    let config = ConnConfig::default().output_max(100_000);
+    let _solo = solo_with(config, &log, |stream, log| async move {
+        for write in [60_000, 40_000, 1].map(|len| stream.write(vec![b'x'; len])) {
+            log.value(write.await.is_ok());
+        }
+        log.value(stream.write(vec![b'y'; 100_000]).await.is_ok());
+        let mut empty: Vec<_> = (0..=65_536).map(|_| stream.write("")).collect();
+        log.value(empty.pop().unwrap().await.is_err());
+        log.value(empty.pop().unwrap().await.is_ok());
+        Ok(())
+    });
+    assert_eq!(log.take(), ["true", "true", "false", "true", "true", "true", "served"]);
+}
+
 #[test]
 fn a_writer_writes_while_a_read_is_awaited() {
     let log = Log::default();

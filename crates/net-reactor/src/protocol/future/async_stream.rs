@@ -203,8 +203,9 @@ impl AsyncStream {
     /// awaited. Writes resolve in their order.
     ///
     /// The future fails with [`Full`](crate::WriteRefused::Full) when the write would have gone over
-    /// the hard limit of queued output (16 MiB by default): it was not queued, and the stream stays
-    /// open. It fails with [`Closed`](crate::WriteRefused::Closed) when the connection ended before.
+    /// the hard limit of queued output (16 MiB by default), or 65,536 writes wait: it was not queued,
+    /// and the stream stays open. What is written without awaiting anything counts as queued. It fails
+    /// with [`Closed`](crate::WriteRefused::Closed) when the connection ended before.
     pub fn write(&self, bytes: impl Into<Vec<u8>>) -> Write {
         write(&self.pipe, bytes.into())
     }

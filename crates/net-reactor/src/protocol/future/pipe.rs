@@ -8,7 +8,7 @@ use super::wishes::Wishes;
 use super::write::Outcome;
 use crate::base::{Address, ConnId, Inbound, Input, Lendable};
 use crate::net::CloseReason;
-use crate::protocol::stream::{Look, Want, Writes, close_reason_of};
+use crate::protocol::stream::{Look, WRITES_MAX, Want, Writes, close_reason_of};
 use crate::protocol::{Conn, Failure, ReadError, WriteRefused};
 
 /// One connection, between its handler on the loop and the futures that read and write it.
@@ -37,11 +37,17 @@ pub(super) struct Side {
     failure: Option<Failure>,
     reason: Option<Rc<CloseReason>>,
     writes: Writes<Rc<Outcome>>,
+    /// The most output that may be queued.
+    output_bytes_max: usize,
+    /// Writes that were asked for in this poll, and their bytes: they are queued when it is over.
+    asked: usize,
+    asked_bytes: usize,
 }
 
 impl Pipe {
     pub(super) fn new(conn: &mut Conn<'_>) -> Rc<Self> {
-        let side = Side { limit_bytes: conn.limits().0, ..Side::default() };
+        let (limit_bytes, output_bytes_max) = conn.limits();
+        let side = Side { limit_bytes, output_bytes_max, ..Side::default() };
         Rc::new(Self {
             id: conn.id(),
             peer: conn.peer_address(),
@@ -95,16 +101,16 @@ impl Pipe {
     }
 
     pub(super) fn write(self: &Rc<Self>, bytes: Vec<u8>, outcome: Rc<Outcome>) {
+        if let Err(full) = self.with(|side| side.ask_to_write(bytes.len())) {
+            return outcome.tell(Err(full));
+        }
         let pipe = Rc::clone(self);
-        self.wishes.push(move |reactor| match reactor.conn(pipe.id) {
-            Some(mut conn) => {
-                let waiting = Rc::clone(&outcome);
-                let written = pipe.with(|side| side.writes.write(&mut conn, &bytes, waiting));
-                if written.is_err() {
-                    outcome.tell(written);
-                }
+        self.wishes.push(move |reactor| {
+            let conn = reactor.conn(pipe.id);
+            let written = pipe.with(|side| side.write(conn, &bytes, Rc::clone(&outcome)));
+            if written.is_err() {
+                outcome.tell(written);
             }
-            None => outcome.tell(Err(WriteRefused::Closed)),
         });
     }
 }
@@ -147,6 +153,30 @@ impl Side {
             }
             None => self.overflow(length).map(Err),
         }
+    }
+
+    /// Makes a write wait for the end of this poll, unless more waits already than may be queued.
+    fn ask_to_write(&mut self, bytes: usize) -> Result<(), WriteRefused> {
+        let limit_bytes = self.output_bytes_max;
+        let asked_bytes = self.asked_bytes.saturating_add(bytes);
+        if self.asked >= WRITES_MAX || asked_bytes > limit_bytes {
+            return Err(WriteRefused::Full { limit_bytes });
+        }
+        self.asked += 1;
+        self.asked_bytes = asked_bytes;
+        Ok(())
+    }
+
+    /// Carries out a write that was asked for.
+    fn write(
+        &mut self,
+        conn: Option<Conn<'_>>,
+        bytes: &[u8],
+        outcome: Rc<Outcome>,
+    ) -> Result<(), WriteRefused> {
+        self.asked -= 1;
+        self.asked_bytes -= bytes.len();
+        self.writes.write(&mut conn.ok_or(WriteRefused::Closed)?, bytes, outcome)
     }
 
     pub(super) fn over(&self) -> Option<ReadError> {

@@ -26,7 +26,7 @@ pub use self::stream_conn::StreamConn;
 #[cfg(feature = "async")]
 pub(crate) use self::want::{Look, Want};
 #[cfg(feature = "async")]
-pub(crate) use self::writes::Writes;
+pub(crate) use self::writes::{WRITES_MAX, Writes};
 use super::{Conn, Eof, Failure, Flow, Message, Protocol, Reactor, Tag};
 use crate::base::Input;
 use crate::net::{CloseReason, ConnectError};

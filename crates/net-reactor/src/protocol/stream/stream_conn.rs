@@ -11,9 +11,6 @@ use super::{Amount, ReadError, ReadRefused, WriteRefused};
 use crate::net::{CloseReason, Closed};
 use crate::protocol::{Conn, Flow, Message, Tag};
 
-/// How many writes of one stream may wait for their functions to be called.
-const WRITES_MAX: usize = 65_536;
-
 /// A connection that is read in steps, lent for one callback: all that a [`Conn`] is, with reads.
 ///
 /// See [`Stream`](crate::Stream). It pauses and resumes the connection by itself: [`Conn::pause`] and
@@ -180,9 +177,6 @@ impl StreamConn<'_> {
         bytes: impl AsRef<[u8]>,
         then: impl FnOnce(&mut StreamConn<'_>, Result<(), Closed>) -> Flow + 'static,
     ) -> Result<(), WriteRefused> {
-        if self.conn.is_open() && self.state.writes.len() >= WRITES_MAX {
-            return Err(WriteRefused::Full { limit_bytes: self.conn.limits().1 });
-        }
         self.state.writes.write(&mut self.conn, bytes.as_ref(), Box::new(then))
     }
 }

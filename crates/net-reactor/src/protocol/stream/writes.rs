@@ -6,6 +6,9 @@ use super::WriteRefused;
 use crate::net::Closed;
 use crate::protocol::Conn;
 
+/// How many writes of one stream may wait to be told.
+pub(crate) const WRITES_MAX: usize = 65_536;
+
 /// Those who wait until the kernel has taken their bytes, in the order of their writes.
 #[derive(Debug)]
 pub(crate) struct Writes<T> {
@@ -28,6 +31,9 @@ impl<T> Writes<T> {
         bytes: &[u8],
         waiting: T,
     ) -> Result<(), WriteRefused> {
+        if conn.is_open() && self.len() >= WRITES_MAX {
+            return Err(WriteRefused::Full { limit_bytes: conn.limits().1 });
+        }
         // Before the write: one that breaks the connection leaves nothing to count from.
         let stats = conn.stats();
         let plain_end = stats.bytes_out + (stats.queued_bytes + bytes.len()) as u64;
