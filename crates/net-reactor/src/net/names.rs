@@ -31,7 +31,7 @@ const NAMES_ASKED_MAX: usize = 1_024;
 
 /// After this time a name whose answer is still to come is asked for anew, if somebody else wants
 /// it: 10 s, the patience of the system's resolver with one name server (`resolv.conf`(5): twice
-/// 5 s).
+/// 5 s). Each time it doubles, so that one name that hangs does not take all threads of the resolver.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// For how long an answer is good even though it led to a connection that failed: 1 s. Without it,
@@ -105,8 +105,9 @@ struct Known {
 /// A name whose answer is still to come.
 #[derive(Debug)]
 struct Asked {
-    query: Key,
     since: Instant,
+    /// How long after that it is asked for anew.
+    patience: Duration,
     /// Who waits, by ticket and so in the order of coming.
     waiting: BTreeMap<u64, Key>,
 }
@@ -146,20 +147,20 @@ impl Names {
             Some(asked) => {
                 self.next_ticket += 1;
                 asked.waiting.insert(ticket, conn);
-                if now - asked.since < ASK_AGAIN || full {
+                if now - asked.since < asked.patience || full {
                     return Look::Waits(ticket);
                 }
-                // An answer to the old question that comes all the same finds nobody.
-                self.queries.remove(asked.query);
-                (asked.query, asked.since) = (self.queries.insert(host), now);
-                Look::Ask { ticket, query: asked.query }
+                // Whichever question is answered first is good for all who wait.
+                asked.since = now;
+                asked.patience = asked.patience.saturating_mul(2);
+                Look::Ask { ticket, query: self.queries.insert(host) }
             }
             None if full => Look::Full,
             None => {
                 self.next_ticket += 1;
                 let query = self.queries.insert(host.clone());
                 let waiting = BTreeMap::from([(ticket, conn)]);
-                self.asked.insert(host, Asked { query, since: now, waiting });
+                self.asked.insert(host, Asked { since: now, patience: ASK_AGAIN, waiting });
                 Look::Ask { ticket, query }
             }
         }
@@ -177,6 +178,7 @@ impl Names {
     /// The answer to a question has come.
     pub(super) fn on_answer(&mut self, resolution: Resolution, now: Instant) {
         let Some(host) = self.queries.remove(resolution.query) else { return };
+        // The second answer to a name that was asked for twice finds nobody.
         let Some(asked) = self.asked.remove(&host) else { return };
         let addresses: Addresses = match resolution.outcome.map(interleave) {
             Ok(addresses) if addresses.is_empty() => {
