@@ -57,7 +57,11 @@ impl Net {
     }
 
     /// Asks for a notice once the queue is at the low mark; at once, if it is.
-    pub(crate) fn await_low_mark(&mut self, key: Key) {
+    pub(crate) fn await_low_mark<O: Ops + ?Sized>(&mut self, key: Key, ops: &mut O) {
+        if self.has_layer(key) {
+            // What it keeps back waits as well, and is not in the queue yet.
+            self.flush_layer(key, ops);
+        }
         if let Some(conn) = self.conns.get_mut(key)
             && conn.feed != Feed::Off
         {

@@ -366,11 +366,11 @@ impl<'a> Conn<'a> {
     /// Gives the connection a producer, which is called in the task phase and at each low mark.
     /// Returns `false` when it has one.
     pub(crate) fn set_producer(&mut self, producer: Box<dyn Producer>) -> Result<bool, Closed> {
-        let Reactor { core, .. } = &mut self.reactor;
+        let Reactor { core, ops } = &mut self.reactor;
         let is_free = core.net.begin_feed(self.key)?;
         if is_free {
             core.producers.put(self.key, producer);
-            core.net.await_low_mark(self.key);
+            core.net.await_low_mark(self.key, &mut **ops);
         }
         Ok(is_free)
     }

@@ -25,7 +25,7 @@ impl<E: Engine> Dispatcher<E> {
         let Self { engine, core, .. } = self;
         core.producers.put(key, producer);
         match produced {
-            Some(Produced::More) => core.net.await_low_mark(key),
+            Some(Produced::More) => core.net.await_low_mark(key, engine),
             Some(Produced::Later) => {}
             Some(Produced::End) => {
                 core.net.end_feed(key, engine);

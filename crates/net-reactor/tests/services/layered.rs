@@ -1,6 +1,8 @@
 //! Services on connections with a layer: all that they send passes through it, and its end comes last.
 
+use std::cell::Cell;
 use std::io::Cursor;
+use std::rc::Rc;
 use std::time::Duration;
 
 use net_reactor::codec::Compression;
@@ -12,9 +14,10 @@ use super::support::{Side, accepting, pattern, roomy, secs};
 
 const TOTAL: usize = 300_000;
 const CHUNK: usize = 7_000;
+const LOW: usize = 10_000;
 
 fn packed() -> ConnConfig {
-    roomy().marks(10_000, 40_000).layer(Compression::zlib().window_bits(9))
+    roomy().marks(LOW, 4 * LOW).layer(Compression::zlib().window_bits(9))
 }
 
 /// Adds a side that connects to port 9000 of the host "server" through the layer.
@@ -97,6 +100,54 @@ fn a_transfer_passes_through_the_layer_whose_end_follows_its_last_byte() {
             sim.finish();
         }
     }
+}
+
+/// Bytes that cannot be packed.
+fn noise() -> impl Iterator<Item = Vec<u8>> {
+    let mut word = 1_u64;
+    let mut byte = move || {
+        word = word.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        word.to_be_bytes()[0]
+    };
+    (0..100).map(move |_| (0..CHUNK).map(|_| byte()).collect())
+}
+
+/// Sends noise, and notes how much of it waits.
+struct Measured(Rc<Cell<usize>>);
+
+impl Protocol for Measured {
+    fn on_open(&mut self, conn: &mut Conn<'_>) -> Flow {
+        Transfer::chunks(noise()).start(conn)?;
+        self.on_timer(conn, Tag(0))
+    }
+
+    fn on_timer(&mut self, conn: &mut Conn<'_>, tag: Tag) -> Flow {
+        self.0.set(conn.stats().queued_bytes);
+        conn.set_timer(tag, secs(1));
+        Ok(())
+    }
+
+    fn on_data(&mut self, _conn: &mut Conn<'_>, _input: &mut Input<'_>) -> Flow {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_layer_keeps_back_is_not_asked_for_twice() {
+    let mut sim = Simulation::new(1);
+    let queued = Rc::new(Cell::new(0));
+    let noted = Rc::clone(&queued);
+    sim.host("server", move |boot| {
+        let noted = Rc::clone(&noted);
+        let server = Server::new(move |_peer| Measured(Rc::clone(&noted))).connections(packed());
+        server.listen_on(&mut boot.reactor(), ([0, 0, 0, 0], 9000))?;
+        Ok(())
+    });
+    connecting(&mut sim, &Side::default().deaf());
+    sim.run_for(secs(10));
+    let (least, most) = (LOW, LOW + CHUNK + CHUNK / 10);
+    assert!((least..=most).contains(&queued.get()), "{} bytes wait", queued.get());
+    sim.finish();
 }
 
 #[test]

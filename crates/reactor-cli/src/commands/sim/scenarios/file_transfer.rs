@@ -1,8 +1,10 @@
-//! A file for everybody who asks, read ahead and sent at the pace of readers that rest.
+//! A file for everybody who asks, read ahead and sent at the pace of readers that rest; packed, or as
+//! it is.
 
 use std::io::{self, Read};
 use std::time::Duration;
 
+use net_reactor::codec::Compression;
 use net_reactor::prelude::*;
 use net_reactor::sim::{Fault, Faults, Simulation};
 use net_reactor::{ConnConfig, ConnectOptions, Transfer, TransferOutcome};
@@ -13,6 +15,8 @@ use super::stream::Stream;
 
 const LOW: usize = 8_000;
 const CHUNK: usize = 5_000;
+/// What packing with the smallest window adds to a chunk that cannot be packed, at most.
+const PACKING: usize = CHUNK / 10;
 const LOOK: Tag = Tag(1);
 const SILENCE: Tag = Tag(2);
 const NEXT: Tag = Tag(3);
@@ -64,7 +68,7 @@ impl Protocol for Sender {
 
     fn on_timer(&mut self, conn: &mut Conn<'_>, tag: Tag) -> Flow {
         let queued = conn.stats().queued_bytes;
-        assert!(queued <= LOW + CHUNK, "{queued} bytes are queued");
+        assert!(queued <= LOW + CHUNK + PACKING, "{queued} bytes are queued");
         conn.set_timer(tag, Duration::from_millis(100));
         Ok(())
     }
@@ -117,11 +121,15 @@ impl Protocol for Reader {
 pub(super) fn run(sim: &mut Simulation) {
     let bytes = sim.pick("bytes", 1..=200_000);
     let done = counters(sim.pick("readers", 1..=5));
+    // A small window: a large one is memory that each connection begins with clearing.
+    let zlib = Compression::zlib().window_bits(9);
+    let packs = sim.pick("packed", 0..=1) == 1;
+    let packing = move |config: ConnConfig| if packs { config.layer(zlib) } else { config };
     let lot = Lot::new(sim);
     sim.host("sender", move |boot| {
         // The counter is of this process: whatever is under way ends with it.
         let under_way = Counter::default();
-        let config = ConnConfig::default().marks(LOW, 4 * LOW);
+        let config = packing(ConnConfig::default().marks(LOW, 4 * LOW));
         let server = Server::new(move |_: &Peer| Sender { bytes, under_way: under_way.clone() });
         boot.serve(server.connections(config), "0.0.0.0:9000").map(drop)
     });
@@ -136,7 +144,7 @@ pub(super) fn run(sim: &mut Simulation) {
                 done: done.clone(),
             };
             let mut dialer = Dialer::new("sender:9000", &lot, make);
-            let config = ConnConfig::default().receive_buffer(4_096);
+            let config = packing(ConnConfig::default().receive_buffer(4_096));
             dialer.options = ConnectOptions::default().config(config);
             dialer.keep(&mut boot.reactor());
             Ok(())
