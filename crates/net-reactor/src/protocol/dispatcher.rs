@@ -36,6 +36,10 @@ impl<E: Engine> Dispatcher<E> {
     }
 
     /// Delivers one event of the engine, and all that follows from it.
+    ///
+    /// Compiled into the loop over the events, its one caller: an event is large for the sake of rare
+    /// ones, and a call would copy it.
+    #[inline(always)]
     pub(super) fn on_event(&mut self, event: Event<E::Socket, E::Lease>) {
         self.progress = true;
         let Self { engine, core, .. } = self;
@@ -69,39 +73,44 @@ impl<E: Engine> Dispatcher<E> {
     }
 
     /// Tells everything that has happened since the last callback, first in, first out.
+    #[inline]
     pub(super) fn follow_up(&mut self) {
         while let Some(notice) = self.core.net.take_notice() {
             self.progress = true;
-            match notice {
-                Notice::Opened(key) => {
-                    self.core.count_connection();
-                    self.on_opened(key);
-                }
-                Notice::Ask(question) => {
-                    self.run(|_| question.ask());
-                }
-                Notice::Pressure(key, pressure) => {
-                    self.press_producer(key, pressure);
-                    self.call(key, Callback::Pressure, |handler, conn| {
-                        handler.on_pressure(conn, pressure)
-                    });
-                }
-                Notice::FeedWanted(key) => self.core.want_production(key),
-                Notice::Sent(key) => self.deliver_message(key, Box::new(Sent)),
-                Notice::InputWaits(key) => {
-                    // In the next turn: a handler that pauses and resumes in every call would
-                    // otherwise keep this turn from ending.
-                    self.core.local.push_back(super::task::LocalTask::InputWaits(key));
-                }
-                Notice::ConnectFailed(key, error) => self.on_connect_failed(key, error),
-                Notice::Closed(key, reason, how) => self.on_closed(key, reason, how),
-                Notice::FdOpened(key) => self.on_fd_opened(key),
-                Notice::FdClosed(key, reason) => self.on_fd_closed(key, reason),
-                Notice::DatagramsOpened(key) => self.on_datagrams_opened(key),
-                Notice::DatagramPressure(key, pressure) => self.on_datagram_pressure(key, pressure),
-                Notice::DatagramError(key, error) => self.on_datagram_error(key, error),
-                Notice::DatagramsClosed(key, reason) => self.on_datagrams_closed(key, reason),
+            self.tell(notice);
+        }
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        match notice {
+            Notice::Opened(key) => {
+                self.core.count_connection();
+                self.on_opened(key);
             }
+            Notice::Ask(question) => {
+                self.run(|_| question.ask());
+            }
+            Notice::Pressure(key, pressure) => {
+                self.press_producer(key, pressure);
+                self.call(key, Callback::Pressure, |handler, conn| {
+                    handler.on_pressure(conn, pressure)
+                });
+            }
+            Notice::FeedWanted(key) => self.core.want_production(key),
+            Notice::Sent(key) => self.deliver_message(key, Box::new(Sent)),
+            Notice::InputWaits(key) => {
+                // In the next turn: a handler that pauses and resumes in every call would
+                // otherwise keep this turn from ending.
+                self.core.local.push_back(super::task::LocalTask::InputWaits(key));
+            }
+            Notice::ConnectFailed(key, error) => self.on_connect_failed(key, error),
+            Notice::Closed(key, reason, how) => self.on_closed(key, reason, how),
+            Notice::FdOpened(key) => self.on_fd_opened(key),
+            Notice::FdClosed(key, reason) => self.on_fd_closed(key, reason),
+            Notice::DatagramsOpened(key) => self.on_datagrams_opened(key),
+            Notice::DatagramPressure(key, pressure) => self.on_datagram_pressure(key, pressure),
+            Notice::DatagramError(key, error) => self.on_datagram_error(key, error),
+            Notice::DatagramsClosed(key, reason) => self.on_datagrams_closed(key, reason),
         }
     }
 
