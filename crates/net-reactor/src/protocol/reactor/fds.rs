@@ -97,7 +97,8 @@ impl Reactor<'_> {
         self.core.net.set_fd_interest(key, interest, &mut *self.ops)
     }
 
-    /// Stops watching a descriptor and gives it back, open; `None` when it is not watched any more.
+    /// Stops watching a descriptor and gives it back, open, and still non-blocking; `None` when it is
+    /// not watched any more.
     ///
     /// The only callback that its handler still gets is [`on_close`](FdHandler::on_close).
     pub fn take_fd(&mut self, id: FdId) -> Option<Descriptor> {
