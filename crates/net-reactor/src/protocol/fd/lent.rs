@@ -179,8 +179,8 @@ impl<'a> Fd<'a> {
         core.net.close_fd(self.key, reason, &mut **ops);
     }
 
-    /// Takes the descriptor back from the loop, open, and still non-blocking. The only callback that still comes is
-    /// [`on_close`](super::FdHandler::on_close).
+    /// Takes the descriptor back from the loop, open, and still non-blocking. The only callback that
+    /// still comes is [`on_close`](super::FdHandler::on_close).
     ///
     /// `None` when it was closed or taken before.
     pub fn take(&mut self) -> Option<Descriptor> {
