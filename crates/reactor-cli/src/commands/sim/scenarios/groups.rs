@@ -131,7 +131,8 @@ fn feed(sim: &mut Simulation, loops: u64, body_bytes: u32) -> Running {
 
 pub(super) fn run(sim: &mut Simulation) {
     let loops = sim.pick("loops", 1..=3);
-    let body_bytes = u32::try_from(sim.pick("bytes", 500..=4_000)).unwrap_or(500);
+    // Of less than that a rest of some seconds misses nothing.
+    let body_bytes = u32::try_from(sim.pick("bytes", 2_000..=4_000)).unwrap_or(2_000);
     let seen = counters(sim.pick("consumers", 1..=5));
     let (lot, missed) = (Lot::new(sim), Counter::default());
     let running = feed(sim, loops, body_bytes);

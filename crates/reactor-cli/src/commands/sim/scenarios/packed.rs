@@ -114,6 +114,8 @@ struct Bomber {
 
 impl FrameHandler<Packed> for Bomber {
     fn on_open(&mut self, conn: &mut FrameConn<'_, Packed>) -> Flow {
+        // Nothing else tells of a hub without power.
+        conn.set_timer(OVERDUE, Duration::from_secs(30));
         conn.send(WARNING)?;
         let size = FRAME_BYTES_MAX + usize::try_from(self.lot.size(100_000)).unwrap_or(1);
         conn.send(&vec![0; size])?;
@@ -125,8 +127,13 @@ impl FrameHandler<Packed> for Bomber {
         Ok(())
     }
 
-    fn on_close(&mut self, _conn: &mut FrameConn<'_, Packed>, _reason: CloseReason) {
-        self.ended.add(1);
+    fn on_timer(&mut self, conn: &mut FrameConn<'_, Packed>, _tag: Tag) -> Flow {
+        conn.abort();
+        Ok(())
+    }
+
+    fn on_close(&mut self, _conn: &mut FrameConn<'_, Packed>, reason: CloseReason) {
+        self.ended.add(u64::from(!matches!(reason, CloseReason::Aborted)));
     }
 }
 

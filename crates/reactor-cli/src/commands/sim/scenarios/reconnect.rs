@@ -28,14 +28,20 @@ impl Field {
     fn keep(self: &Rc<Self>, calls: Calls, reactor: &mut Reactor<'_>) {
         let (field, next) = (Rc::clone(self), calls.clone());
         let client = Client::new(move || calls.caller()).reconnect(self.policy.clone());
-        let client = client.on_progress(move |reactor, _, progress| match progress {
-            Progress::Attempt { .. } => field.begin(),
-            Progress::Opened { .. } | Progress::Failed { .. } => field.under_way.take_away(1),
-            Progress::Ended if !reactor.is_stopping() => {
+        let mut is_under_way = false;
+        let client = client.on_progress(move |reactor, _, progress| {
+            if let Progress::Attempt { .. } = progress {
+                is_under_way = true;
+                return field.begin();
+            }
+            // Where a panic came in place of what opens a connection, its loss is the first to be told.
+            if std::mem::take(&mut is_under_way) {
+                field.under_way.take_away(1);
+            }
+            if matches!(progress, Progress::Ended) && !reactor.is_stopping() {
                 let (field, next) = (Rc::clone(&field), next.clone());
                 reactor.defer(move |reactor| field.keep(next, reactor));
             }
-            _ => (),
         });
         let kept = client.keep_on(reactor, SERVERS[0]);
         match kept {
