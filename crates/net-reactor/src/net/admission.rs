@@ -1,5 +1,7 @@
 //! How many peers a server takes: in all, and from one network.
 
+use crate::base::{Bug, planted};
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -166,6 +168,9 @@ impl Door {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        if planted(Bug::PermitKept) {
+            return;
+        }
         let mut inside = self.door.inside();
         inside.total -= 1;
         let Some(network) = self.network else { return };

@@ -296,7 +296,9 @@ impl Net {
             self.timers.cancel(timer);
         }
         for seat in attempt.dials.dialling() {
-            if let Seat::Apart(dial) = seat {
+            if let Seat::Apart(dial) = seat
+                && !planted(Bug::LoserKept)
+            {
                 self.dials.remove(dial);
                 ops.cancel_dial(dial);
                 self.descriptor_freed = true;

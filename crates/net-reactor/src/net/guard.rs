@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::phase::Phase;
 use super::timeouts::{Elapsed, Verdict};
 use super::{CloseReason, Due, Net};
-use crate::base::{Instant, Key, SideTable, Stopwatch};
+use crate::base::{Bug, Instant, Key, SideTable, Stopwatch, planted};
 use crate::driver::Ops;
 use crate::event_loop::TimerKey;
 
@@ -63,7 +63,9 @@ impl Guard {
     /// Bytes were received, and come behind those that the handler left.
     fn note_received(&mut self, kept_bytes: u64, bytes: u64, now: Instant) {
         self.heard.restart(now);
-        self.moved.restart(now);
+        if !planted(Bug::BusyTakenForIdle) {
+            self.moved.restart(now);
+        }
         // What was consumed to the last byte ended the message.
         self.in_message &= kept_bytes > 0;
         self.offered_bytes = kept_bytes + bytes;
@@ -82,7 +84,8 @@ impl Guard {
     /// Begins the next window where one is over and has brought what it had to.
     fn end_window(&mut self, window: Duration, bytes_min: u64, received_bytes: u64, now: Instant) {
         let is_over = self.window.running(now).is_some_and(|age| age >= window);
-        if is_over && received_bytes - self.window_start_bytes >= bytes_min {
+        let has_come = received_bytes - self.window_start_bytes;
+        if is_over && (has_come >= bytes_min || planted(Bug::DripForgiven)) {
             self.begin_window(received_bytes, now);
         }
     }
@@ -145,7 +148,9 @@ impl Guards {
         if bytes > 0
             && let Some(guard) = self.guards.get_mut(key)
         {
-            guard.moved.restart(self.now);
+            if !planted(Bug::BusyTakenForIdle) {
+                guard.moved.restart(self.now);
+            }
             guard.taken_at = self.now;
         }
     }
@@ -182,7 +187,7 @@ impl Net {
         let begun = self.guards.turn_ended_at.max(self.now);
         let planned = planned.max(begun);
         let late = now - planned;
-        if late > STALL {
+        if late > STALL && !planted(Bug::StallBlamedOnPeers) {
             self.guards.stalled += late + late.min(planned - begun);
         }
     }
@@ -202,7 +207,9 @@ impl Net {
     /// Notes when the work of a turn was done. A turn that took long was no fault of the peers, who
     /// may have waited for it.
     pub(crate) fn end_turn(&mut self, end: Instant) {
-        self.guards.stalled += (end - self.now).saturating_sub(STALL);
+        if !planted(Bug::StallBlamedOnPeers) {
+            self.guards.stalled += (end - self.now).saturating_sub(STALL);
+        }
         self.guards.turn_ended_at = end;
     }
 
@@ -228,7 +235,8 @@ impl Net {
     /// Notes after a send whether output is stuck in front of the kernel.
     pub(super) fn watch_output(&mut self, key: Key) {
         let Some(conn) = self.conns.get(key) else { return };
-        if conn.phase != Phase::Open || !conn.config.timeouts.watch_writes() {
+        let watches = conn.config.timeouts.watch_writes() && !planted(Bug::StuckOutputForgiven);
+        if conn.phase != Phase::Open || !watches {
             return;
         }
         if conn.blocked {

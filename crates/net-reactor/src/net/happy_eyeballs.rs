@@ -23,7 +23,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::base::{Address, Instant, Key};
+use crate::base::{Address, Bug, Instant, Key, planted};
 
 /// How many addresses of a name are tried at most, the first ones in the order of [`interleave`].
 ///
@@ -141,6 +141,7 @@ impl HappyEyeballs {
             None => Step::Wait(None),
             Some(peer) if alone => Step::Dial(peer),
             Some(_) if self.short_of_sockets => Step::Wait(None),
+            Some(_) if planted(Bug::DialsOneByOne) => Step::Wait(None),
             Some(peer) if now >= self.next_at => Step::Dial(peer),
             Some(_) => Step::Wait(Some(self.next_at)),
         }

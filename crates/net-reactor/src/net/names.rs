@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::happy_eyeballs::interleave;
 use super::resolve::{Mailbox, Question, Resolve};
-use crate::base::{Instant, Key, Slab};
+use crate::base::{Bug, Instant, Key, Slab, planted};
 use crate::sys::{Resolution, Wake};
 
 /// How long the addresses of a name are used again: 10 s. The system does not say for how long they
@@ -136,7 +136,7 @@ impl Names {
     pub(super) fn look_up(&mut self, host: &str, conn: Key, now: Instant) -> Look {
         let host = host.to_ascii_lowercase();
         if let Some(known) = self.known.get(&host) {
-            if now - known.since < self.options.cache {
+            if now - known.since < self.options.cache || planted(Bug::NamesNeverAge) {
                 return Look::Known(Rc::clone(&known.addresses));
             }
             self.known.remove(&host);
@@ -190,7 +190,8 @@ impl Names {
         if let Ok(addresses) = &addresses {
             self.keep(host, Rc::clone(addresses), now);
         }
-        let waiting = asked.waiting.into_values();
+        let told = if planted(Bug::AnswerForOne) { 1 } else { usize::MAX };
+        let waiting = asked.waiting.into_values().take(told);
         self.answered.extend(waiting.map(|conn| (conn, addresses.clone())));
     }
 

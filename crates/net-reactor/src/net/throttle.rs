@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::phase::Phase;
 use super::{Due, Net};
-use crate::base::{Instant, Key, SideTable, TokenBucket};
+use crate::base::{Bug, Instant, Key, SideTable, TokenBucket, planted};
 use crate::driver::{Ops, READ_BYTES_PER_TURN, SEND_BYTES_PER_FLUSH};
 use crate::event_loop::TimerKey;
 
@@ -165,7 +165,9 @@ impl Net {
         if let Some(bucket) =
             self.throttles.get_mut(key).and_then(|throttle| throttle.read.as_mut())
         {
-            bucket.tokens.take(bytes, now);
+            if !planted(Bug::ReadRateIgnored) {
+                bucket.tokens.take(bytes, now);
+            }
             self.meter_reading(key, ops);
         }
     }
@@ -202,6 +204,9 @@ impl Net {
 
     /// Sees to it that the timer is due no later than that.
     fn wake_for_tokens(&mut self, key: Key, wait: Duration) {
+        if planted(Bug::TokensWakeNobody) {
+            return;
+        }
         let deadline = self.now + wait;
         let Some(throttle) = self.throttles.get_mut(key) else { return };
         match throttle.timer.filter(|timer| self.timers.deadline(*timer).is_some()) {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::group::{Group, SlowMembers};
-use crate::base::ConnId;
+use crate::base::{Bug, ConnId, planted};
 use crate::net::CloseReason;
 use crate::protocol::{LoopHandle, PostRefused, Reactor};
 
@@ -96,6 +96,7 @@ impl Members {
     ) -> bool {
         let Some(mut conn) = reactor.conn(id) else { return false };
         match self.slow {
+            _ if planted(Bug::SlowMembersServed) => {}
             SlowMembers::Cut => {}
             SlowMembers::CutAbove { queued_bytes: limit_bytes } => {
                 let queued_bytes = conn.stats().queued_bytes + bytes.len();
@@ -174,6 +175,8 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.members.remove(self.id);
+        if !planted(Bug::MembershipKept) {
+            self.members.remove(self.id);
+        }
     }
 }

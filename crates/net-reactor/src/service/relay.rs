@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{ConnId, Input};
+use crate::base::{Bug, ConnId, Input, planted};
 use crate::net::{
     CloseReason, ConnectError, ConnectOptions, OnHighMark, Pressure, Target, TargetError,
 };
@@ -120,6 +120,9 @@ impl Protocol for Relay {
     }
 
     fn on_eof(&mut self, conn: &mut Conn<'_>, _input: &mut Input<'_>) -> Result<Eof, Failure> {
+        if planted(Bug::RelayKeepsEnd) {
+            return Ok(Eof::KeepOpen);
+        }
         if let Some(mut other) = self.reach(conn.reactor()) {
             // One that is closing finishes by itself, and its end is told here.
             let _closing = other.shutdown_write();
@@ -144,7 +147,11 @@ impl Protocol for Relay {
 
     fn on_close(&mut self, conn: &mut Conn<'_>, reason: CloseReason) {
         if let Some(mut other) = self.reach(conn.reactor()) {
-            if reason.is_clean() { other.close() } else { other.abort() }
+            if reason.is_clean() || planted(Bug::RelayEndsForReset) {
+                other.close();
+            } else {
+                other.abort();
+            }
         }
     }
 

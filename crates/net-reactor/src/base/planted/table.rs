@@ -246,6 +246,45 @@ bugs! {
     RestForever, "rest-forever", "net/accepting.rs",
         "each rest ends (gnet: EMFILE stops the engine)";
 
+    // net, guards, names and datagrams
+
+    /// A layer keeps back what it was given until it has more.
+    LayerUnflushed, "layer-unflushed", "net/layering.rs",
+        "what a turn wrote leaves with it (zlib without a sync flush waits for more)";
+    /// Bytes that pass do not count against the idle timeout.
+    BusyTakenForIdle, "busy-taken-for-idle", "net/guard.rs",
+        "an idle timeout is for the idle";
+    /// The time in which the loop stood still counts against its peers.
+    StallBlamedOnPeers, "stall-blamed-on-peers", "net/guard.rs",
+        "who stood still does not blame the others";
+    /// A peer that sends a byte now and then is fast enough.
+    DripForgiven, "drip-forgiven", "net/guard.rs",
+        "a drip is no progress (slowloris)";
+    /// Nobody looks whether queued output is ever taken.
+    StuckOutputForgiven, "stuck-output-forgiven", "net/guard.rs",
+        "a peer that takes nothing has a deadline (a zero window held open for ever)";
+    /// Received bytes cost no tokens.
+    ReadRateIgnored, "read-rate-ignored", "net/throttle.rs",
+        "a rate that is set is held";
+    /// Who waits for tokens is not woken when there are some.
+    TokensWakeNobody, "tokens-wake-nobody", "net/throttle.rs",
+        "who is made to wait is woken";
+    /// A peer that has gone counts as inside.
+    PermitKept, "permit-kept", "net/admission.rs",
+        "a limit counts who is there (a leaked count closes the server)";
+    /// The sockets of the addresses that lost are kept.
+    LoserKept, "loser-kept", "net/connecting.rs",
+        "one wins and the others are closed (RFC 8305, section 5)";
+    /// An address is dialled when the one before has failed, and no sooner.
+    DialsOneByOne, "dials-one-by-one", "net/happy_eyeballs.rs",
+        "a black hole holds nobody up (RFC 8305: connection attempt delay)";
+    /// One of those who wait for the same name is told its addresses.
+    AnswerForOne, "answer-for-one", "net/names.rs",
+        "one question, an answer for everybody";
+    /// The addresses of a name are kept for ever.
+    NamesNeverAge, "names-never-age", "net/names.rs",
+        "what is kept grows old (a server that moved is never found again)";
+
     // protocol
 
     /// A connection that broke is told of its end twice.
@@ -296,4 +335,31 @@ bugs! {
     /// A peer is lost when the loop that should take it refuses.
     HandOverLosesPeer, "hand-over-loses-peer", "protocol/turning.rs",
         "who cannot hand over serves (no accepted socket is lost when a loop goes)";
+    /// A read that waits at the end of its connection is never answered.
+    ReadLostAtClose, "read-lost-at-close", "protocol/stream/state.rs",
+        "every read has one outcome (Tornado: futures that never resolve)";
+
+    // endpoint
+
+    /// An attempt keeps its slot of the limit when it is over.
+    SlotKept, "slot-kept", "endpoint/attempt_limit.rs",
+        "slots return, whatever the outcome";
+
+    // service
+
+    /// A relay passes a reset on as an end.
+    RelayEndsForReset, "relay-ends-for-reset", "service/relay.rs",
+        "half of the bytes must not look like all of them (truncation)";
+    /// A relay does not pass a FIN on.
+    RelayKeepsEnd, "relay-keeps-end", "service/relay.rs",
+        "ends pass through (a pipe of netcat that never finishes)";
+    /// A slow member is sent to as any other, whatever the group's rule.
+    SlowMembersServed, "slow-members-served", "service/members.rs",
+        "a slow member has a limit of its own (ws CVE-2020-35896)";
+    /// A connection that ended stays a member.
+    MembershipKept, "membership-kept", "service/members.rs",
+        "members leave by themselves (asyncore's chats: dead peers in the list)";
+    /// A peer that has fallen silent is kept.
+    DeadPeersKept, "dead-peers-kept", "service/heartbeat.rs",
+        "silence has an end (a peer without power sends no FIN)";
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::pending::{Answer, Outcome, Pending};
 use super::writes::Writes;
 use super::{LookAgain, ReadError, ReadRefused, StreamConn};
-use crate::base::{Inbound, Input};
+use crate::base::{Bug, Inbound, Input, planted};
 use crate::net::{CloseReason, Closed};
 use crate::protocol::{Conn, Eof, Failure, Flow, Message, Tag};
 
@@ -166,7 +166,7 @@ impl State {
     ///
     /// The connection is over: what these functions return changes nothing any more.
     pub(super) fn on_close(&mut self, conn: &mut Conn<'_>, reason: &CloseReason) {
-        while self.read.is_some() {
+        while self.read.is_some() && !planted(Bug::ReadLostAtClose) {
             drop(self.serve_kept(conn, Some(reason)));
         }
         self.tell_writes(conn, reason);

@@ -51,8 +51,11 @@ mod limits;
 mod long_timers;
 mod loops;
 mod lot;
+mod moves;
 #[cfg(feature = "zlib")]
 mod packed;
+#[cfg(feature = "zlib")]
+mod packed_calls;
 mod panics;
 mod ping_pong;
 mod pipes;
@@ -147,6 +150,8 @@ pub(super) const ALL: &[Scenario] = &[
     #[cfg(feature = "zlib")]
     scenario("packed-stream", "half-close through compression: a FIN that cuts a stream short is no end", half_close::run_packed),
     #[cfg(feature = "zlib")]
+    scenario("packed-calls", "what is written to a compressed connection arrives in its turn, not with the next", packed_calls::run),
+    #[cfg(feature = "zlib")]
     scenario("packed", "frames that refer to each other are unpacked however they are cut", packed::run),
     scenario("switches", "frames come whole though each is in another codec, however they are cut", switches::run),
     scenario("rates", "no more passes than its rate allows, and all of it in the end", rates::run),
@@ -156,6 +161,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("frozen", "a server that stands still does not blame its clients", frozen::run),
     scenario("eyeballs", "addresses that are cut off cost a connection a quarter of a second each", eyeballs::run),
     scenario("resolvers", "whatever a resolver does, each attempt has one outcome by its deadline", resolvers::run),
+    scenario("moves", "a name that leads elsewhere is asked for again, though its old server goes on", moves::run),
     scenario("questions", "questions over datagrams that are lost, late and doubled: all are answered, and truly", questions::run),
     scenario("chat", "everybody hears everybody in order, whatever rascals say", chat::run),
     scenario("unix", "programs of one host find each other by a Unix socket, whatever a crash leaves behind", unix::run),
