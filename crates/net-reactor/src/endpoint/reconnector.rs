@@ -137,10 +137,12 @@ impl Reconnector {
     }
 
     /// Whether there will be another attempt when the connection, or the attempt under way, ends.
+    ///
+    /// A loop that was dropped makes none.
     #[must_use]
     pub fn is_trying(&self) -> bool {
         let plan = self.plan();
-        plan.wish == Wish::Keep && plan.phase != Phase::Ended
+        plan.wish == Wish::Keep && plan.phase != Phase::Ended && !self.owner.is_gone()
     }
 
     /// Returns the loop that owns the connection.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use net_reactor::prelude::*;
 use net_reactor::{ConnConfig, ConnectOptions, Progress, Reconnect, Reconnector, Stopped};
 
-use crate::support::{Deaf, PATIENCE, wait_for};
+use crate::support::{Deaf, PATIENCE, closed_port, wait_for};
 
 const DELAY: Duration = Duration::from_millis(5);
 
@@ -103,6 +103,16 @@ fn another_thread_stops_a_client_that_is_connecting() {
     running.expect("ended");
     assert!(!running.reconnector.is_trying());
     assert_eq!(running.join(), [""; 0]);
+}
+
+#[test]
+fn a_client_whose_loop_was_dropped_tries_no_more() {
+    let mut event_loop = EventLoop::new().unwrap();
+    let client = Client::new(|| Reader);
+    let kept = client.keep_on(&mut event_loop.reactor(), closed_port()).unwrap();
+    assert!(kept.is_trying());
+    drop(event_loop);
+    assert!(!kept.is_trying());
 }
 
 #[test]
