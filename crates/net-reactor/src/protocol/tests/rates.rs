@@ -7,7 +7,6 @@ use super::rig::{Rig, ms, secs};
 use super::teller::{Log, Teller};
 use crate::base::ConnId;
 use crate::net::{ConnConfig, OnHighMark, RateLimit, Timeouts};
-use crate::protocol::LoopConfig;
 
 /// 1,000 bytes a second, 500 at once.
 fn rate() -> RateLimit {
@@ -27,13 +26,7 @@ impl Metered {
     }
 
     fn with(config: ConnConfig, teller: impl Fn(&Log) -> Teller + 'static) -> Self {
-        let mut rig = Rig::new();
-        rig.add("a", LoopConfig::default());
-        let log = rig.log.clone();
-        rig.listen(0, config, move || teller(&log));
-        let peer = rig.bare("b").connect("10.0.0.1:7000");
-        rig.settle();
-        let id = rig.reactor(0).accepted()[0];
+        let (rig, peer, id) = Rig::serving_one(config, teller);
         Self { rig, peer, id }
     }
 

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::bare::Bare;
-use super::teller::Log;
+use super::bare::{Bare, BareStream};
+use super::teller::{Log, Teller};
 use crate::base::{ConnId, Instant, ListenerId};
 use crate::net::{ConnConfig, ConnectOptions};
 use crate::protocol::{EventLoop, IntoHandler, LoopConfig, LoopStats, Protocol, Reactor, Stopped};
@@ -91,6 +91,21 @@ impl Rig {
 
     pub(super) fn stats(&self, index: usize) -> LoopStats {
         self.loops[index].stats()
+    }
+
+    /// Makes a world of one loop and a peer that is connected to it.
+    pub(super) fn serving_one(
+        config: ConnConfig,
+        teller: impl Fn(&Log) -> Teller + 'static,
+    ) -> (Self, BareStream, ConnId) {
+        let mut rig = Self::new();
+        rig.add("a", LoopConfig::default());
+        let log = rig.log.clone();
+        rig.listen(0, config, move || teller(&log));
+        let peer = rig.bare("b").connect("10.0.0.1:7000");
+        rig.settle();
+        let id = rig.reactor(0).accepted()[0];
+        (rig, peer, id)
     }
 
     /// Listens on port 7000 with handlers of `factory`.

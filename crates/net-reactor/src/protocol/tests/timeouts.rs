@@ -25,13 +25,7 @@ impl Guarded {
     }
 
     fn with(config: ConnConfig, teller: impl Fn(&Log) -> Teller + 'static) -> Self {
-        let mut rig = Rig::new();
-        rig.add("a", LoopConfig::default());
-        let log = rig.log.clone();
-        rig.listen(0, config, move || teller(&log));
-        let peer = rig.bare("b").connect("10.0.0.1:7000");
-        rig.settle();
-        let id = rig.reactor(0).accepted()[0];
+        let (rig, peer, id) = Rig::serving_one(config, teller);
         Self { rig, peer, id }
     }
 
